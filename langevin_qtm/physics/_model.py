@@ -21,11 +21,16 @@ def sentence(error: ValidationError) -> str:
     kind, message = first["type"], first["msg"]
     if kind == "value_error":
         inner = str(first["ctx"]["error"])
-        return inner if inner.startswith("`") or key == "input" else f"`{key}`: {inner}"
+        if key == "input":
+            return inner
+        return f"`{key}.{inner[1:]}" if inner.startswith("`") else f"`{key}`: {inner}"
     if kind == "missing":
         return f"`{key}` is missing; add it."
     if kind == "extra_forbidden":
         return f"`{key}` = {first['input']!r} is not a known key; remove it or correct its spelling."
+    if kind == "union_tag_invalid":
+        context = first["ctx"]
+        return f"`{key}.kind` = {context['tag']!r} is not known; use one of {context['expected_tags']}."
     message = message.replace("Input should be", "must be").replace("Input should", "must")
     return f"`{key}` = {first['input']!r} is not allowed: it {message}."
 

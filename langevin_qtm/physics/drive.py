@@ -49,10 +49,10 @@ class Drive(Model):
             half = cmath.rect(_number(data, "amplitude", 0.0) / 2, -_number(data, "phase", 0.0))
             orders = [(0, _number(data, "mean", 0.0), 0.0), (1, half.real, half.imag)]
             return {"harmonics": tuple(o for o in orders if o[1:] != (0.0, 0.0))}
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or set(data) != {"harmonics"}:
             raise InputError(
-                f"{data!r} is not a coupling: it must be a number, a table with `amplitude` and `phase`, "
-                "or a table with `harmonics`."
+                f"{data!r} is not a coupling: it must be a number, a table with `amplitude`, `phase` and "
+                "`mean`, or a table with `harmonics` alone."
             )
         return data
 

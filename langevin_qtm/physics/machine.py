@@ -176,6 +176,20 @@ class Machine(Model):
             ]
         return tuple(contacts)
 
+    def undriven(self) -> Machine:
+        """The machine with its static reservoirs alone.
+
+        Raises
+        ------
+        InputError
+            When every reservoir is driven.
+        """
+        driven = {contact.reservoir for contact in self.contacts if contact.is_driven}
+        static = tuple(r for index, r in enumerate(self.reservoirs) if index not in driven)
+        if not static:
+            raise InputError("`reservoir`: all are driven; this needs a static one that damps the oscillators.")
+        return self.model_copy(update={"reservoirs": static, "drive_frequency": self.angular_frequency})
+
     def __str__(self) -> str:
         lines = [f"Machine, {self.wiring} wiring, Ω = {self.angular_frequency:g}"]
         lines += [f"  oscillator {name}: w = {value:g}" for name, value in self.frequencies.items()]

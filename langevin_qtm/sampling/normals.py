@@ -1,43 +1,45 @@
 r"""Streams of standard normals: 64 lanes of xoshiro256+ and a branch-free Box-Muller transform.
 
-Every *lane* is a generator of its own; a *group* of 64 lanes fills one *row* of 64 normals at a time.  All lanes
-run the same instructions on neighboring memory, so that plain numba code becomes SIMD code.
+Every *lane* is a generator of its own; a *group* of 64 lanes fills one *row* of 64 normals at a time.  All
+lanes run the same instructions on neighboring memory, so that the compiler turns plain loops into SIMD code.
 
-Generator.  xoshiro256+ [1]_ has a state of four 64-bit words, a linear map over GF(2) of period 2^256 - 1, and the
-output s0 + s3 (mod 2^64).  States are random 256-bit numbers: two of n streams of length m overlap with a probability
-of about n^2 m 2^-256.  The lowest bits of the output are nearly linear and are not used.
+Generator.  The state of xoshiro256+ [1]_ is four 64-bit words, mapped linearly over GF(2) with period
+2^256 - 1; the output is s0 + s3 (mod 2^64).  Initial states are hashes of (seed, group): two of n streams of
+length m overlap with a probability of about n^2 m / 2^256, two of n groups coincide with n^2 / 2^129 (the hash
+has a pool of 128 bits).  The lowest bits of the output are almost linear too; the last 11 are not used.
 
-Uniforms.  The top 51 bits k of a word become the odd multiple (2k + 1) 2^-52 of 2^-52: the centers of 2^51 equal
-cells of (0, 1), symmetric about 1/2, never 0 or 1.  They are put into the mantissa of a double in (1, 2), as few
-processors convert 64-bit integers to doubles in SIMD; subtracting a constant is then exact.
+Uniforms.  The top 51 bits k of a word give u = (2k + 1) 2^-52: the centers of 2^51 equal cells of (0, 1),
+symmetric about 1/2, never 0 or 1.  They enter as the mantissa of a double in (1, 2), since AVX2 cannot
+convert 64-bit integers to doubles; subtracting a constant is then exact.
 
-Normals.  Lanes l and l + 32, l = 0..31, yield one word each: the first a radius, the second an angle (Box-Muller),
+Normals.  Lanes l and l + 32, l = 0..31, give one word each, the first for u, the second for v (Box-Muller):
 
-    r = sqrt(-2 log u),   x_l = +-r cos(theta),   x_(l+32) = +-r sin(theta),   theta = (pi/2) (v - 1/2),
+    r = sqrt(-2 log u),   theta = (pi/2) (v - 1/2),   x[l] = +-r cos(theta),   x[l + 32] = +-r sin(theta).
 
-where the top bit of the second word exchanges cos and sin, the next one is the common sign, and v comes from the bits
-below.  |theta| < pi/4 makes a quadrant; reflection at the diagonal and at the origin complete the circle.  Both
-normals of a pair are in the same row: a row depends on the state alone, not on how calls are divided.
+The top bit of the second word exchanges cos and sin, the next is the common sign, the 51 below are v.
+|theta| < pi/4 is a quarter of the circle; the reflections at the diagonal and at the origin complete it.
+Both normals of a pair are in the same row, so a row depends on the state alone and not on how the rows are
+divided into calls.
 
-Elementary functions.  Calls to libm would prevent vectorization, hence polynomials with the coefficients of fdlibm
-[2]_, which are minimax on the ranges needed here:
+Elementary functions.  Calls of libm would prevent vectorization, hence polynomials R, S, C of fdlibm [2]_:
 
-    u = 2^k m, sqrt(1/2) <= m < sqrt(2),   s = (m - 1) / (m + 1),   log u = k log 2 + 2 s + s R(s^2),  |R error| < 2^-58
-    sin t = t + t^3 S(t^2),   cos t = 1 - t^2/2 + t^4 C(t^2),   |t| <= pi/4,   errors < 2^-58
+    log(2^k m) = k log 2 + 2 s + s R(s^2),   s = (m - 1) / (m + 1),   sqrt(1/2) <= m < sqrt(2),
+    sin t = t + t^3 S(t^2),   cos t = 1 - t^2 / 2 + t^4 C(t^2),   |t| <= pi/4.
 
-m and k follow from adding a constant to the bit pattern of u, without a comparison.  Polynomials are split into even
-and odd parts (Estrin), as the latency of a Horner chain would dominate.  Rounding included, a normal differs from the
-exact image of its two words by less than 1e-15 relative to the radius of its pair.
+They are minimax on just these intervals: R, cos t and (relative) sin t are exact to 2^-58.  Adding a constant
+to the bit pattern of u yields k and m without a branch.  With rounding, a normal differs from the exact image
+of its words by less than 1e-15 relative (largest of 2.6e7: 5e-16).
 
-Tails.  u >= 2^-52 limits |x| to sqrt(104 log 2) = 8.49, beyond which lies a probability of 2e-17.  Near that limit
-the radius is coarse: its spacing is 2^-51 / (u r), which is 1e-6 at r = 6.
+Tails.  u >= 2^-52 limits |x| to sqrt(104 log 2) = 8.49; 2e-17 of the exact distribution lies beyond.  The
+spacing of r is 2^-51 / (u r): 5e-9 at r = 6, 4e-3 at r = 8.
 
-Reproducibility.  States are integers and agree everywhere.  Normals are bit-for-bit reproducible on one processor type
-with one numba version, for any division into calls.  Elsewhere the compiler may fuse other multiplications and
-additions (``contract``), which changes last bits; no other reordering is allowed.
+Reproducibility.  The states are integers and agree everywhere.  The normals are bit-for-bit the same for any
+division into calls, given the processor type and the version of numba.  On other processors the compiler may
+fuse different multiplications and additions (``contract``), which changes last bits; it may not reorder
+operations.
 
 .. [1] D. Blackman and S. Vigna, ACM Trans. Math. Softw. 47, 36 (2021).
-.. [2] Freely distributable libm (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.
+.. [2] Freely distributable libm, Sun Microsystems (1993): e_log.c, k_sin.c, k_cos.c.
 """
 
 import math
@@ -61,6 +63,33 @@ MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 SIGN = np.uint64(0x8000000000000000)
 EXPONENT_BITS = np.uint64(0x4330000000000000)  # bits of 2^52: or-ing n < 2^52 gives the double 2^52 + n
 EXPONENT_BIAS = 2.0**52 + 1023.0
+
+# fdlibm's Lg7..Lg1, S6..S1 and C6..C1: highest power first
+LOG_COEFFICIENTS = (
+    1.479819860511658591e-01,
+    1.531383769920937332e-01,
+    1.818357216161805012e-01,
+    2.222219843214978396e-01,
+    2.857142874366239149e-01,
+    3.999999999940941908e-01,
+    6.666666666666735130e-01,
+)
+SIN_COEFFICIENTS = (
+    1.58969099521155010221e-10,
+    -2.50507602534068634195e-08,
+    2.75573137070700676789e-06,
+    -1.98412698298579493134e-04,
+    8.33333333332248946124e-03,
+    -1.66666666666666324348e-01,
+)
+COS_COEFFICIENTS = (
+    -1.13596475577881948265e-11,
+    2.08757232129817482790e-09,
+    -2.75573143513906633035e-07,
+    2.48015872894767294178e-05,
+    -1.38888888888741095749e-03,
+    4.16666666666666019037e-02,
+)
 
 
 def _bit_cast(source: types.Type, target: types.Type) -> Callable:
@@ -94,7 +123,7 @@ def seed_lanes(seed: int, group: int) -> NDArray[np.uint64]:
     Returns
     -------
     state : uint64 array, shape (4 * LANES,)
-        Word w of lane l at w * LANES + l.  The lowest bit of word 1 is set, as an all-zero lane would stay zero.
+        Word w of lane l at w * LANES + l.  The last bit of word 1 is set, as zeros would stay zeros.
     """
     state = np.random.SeedSequence(seed, spawn_key=(group,)).generate_state(4 * LANES, np.uint64)
     state[LANES : 2 * LANES] |= np.uint64(1)
@@ -122,6 +151,15 @@ def _between_one_and_two(word):
 
 
 @_compiled
+def _polynomial(z, coefficients):
+    """Evaluate a polynomial whose `coefficients` begin with the highest power."""
+    value = coefficients[0]
+    for coefficient in coefficients[1:]:
+        value = value * z + coefficient
+    return value
+
+
+@_compiled
 def _log(u):
     """Natural logarithm of a positive normal number."""
     bits = _as_bits(u) + (ONE_BITS - ROOT_HALF_BITS)
@@ -129,37 +167,21 @@ def _log(u):
     f = _as_double((bits & MANTISSA) + ROOT_HALF_BITS) - 1.0
     s = f / (2.0 + f)
     z = s * s
-    w = z * z
-    odd = z * (
-        (6.666666666666735130e-01 + w * 2.857142874366239149e-01)
-        + (w * w) * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)
-    )
-    even = w * (
-        3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01)
-    )
-    return exponent * LOG_2 + s * (2.0 + (odd + even))
+    return exponent * LOG_2 + s * (2.0 + z * _polynomial(z, LOG_COEFFICIENTS))
 
 
 @_compiled
 def _sin(t):
     """Sine for abs(t) <= pi/4."""
     z = t * t
-    w = z * z
-    low = -1.66666666666666324348e-01 + z * 8.33333333332248946124e-03
-    middle = -1.98412698298579493134e-04 + z * 2.75573137070700676789e-06
-    high = -2.50507602534068634195e-08 + z * 1.58969099521155010221e-10
-    return t + (t * z) * (low + w * (middle + w * high))
+    return t + (t * z) * _polynomial(z, SIN_COEFFICIENTS)
 
 
 @_compiled
 def _cos(t):
     """Cosine for abs(t) <= pi/4."""
     z = t * t
-    w = z * z
-    low = 4.16666666666666019037e-02 + z * -1.38888888888741095749e-03
-    middle = 2.48015872894767294178e-05 + z * -2.75573143513906633035e-07
-    high = 2.08757232129817482790e-09 + z * -1.13596475577881948265e-11
-    return (1.0 - 0.5 * z) + w * (low + w * (middle + w * high))
+    return (1.0 - 0.5 * z) + (z * z) * _polynomial(z, COS_COEFFICIENTS)
 
 
 @_compiled
@@ -175,7 +197,7 @@ def _box_muller(radius_word, angle_word):
 
 
 @_compiled
-def fill_normals(state, out):
+def fill_normals(state: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     """Fill `out` with standard normals and advance `state` in place; callable from compiled code.
 
     Parameters
@@ -183,7 +205,7 @@ def fill_normals(state, out):
     state : uint64 array, shape (4 * LANES,)
         Lane states, from `seed_lanes`.
     out : float64 array, shape (rows * LANES,)
-        Row after row; lane l of row i at i * LANES + l.
+        Normal of lane l in row i at i * LANES + l.
     """
     for row in range(out.size // LANES):
         first = row * LANES
@@ -191,3 +213,41 @@ def fill_normals(state, out):
             radius_word = _next_word(state, pair)
             angle_word = _next_word(state, PAIRS + pair)
             out[first + pair], out[first + PAIRS + pair] = _box_muller(radius_word, angle_word)
+
+
+def reference_normals(state: NDArray[np.uint64], rows: int) -> NDArray[np.float64]:
+    """Return what `fill_normals` computes, up to rounding, by numpy's functions; advance `state` in place.
+
+    Parameters
+    ----------
+    state : uint64 array, shape (4 * LANES,)
+        Lane states.
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    out : float64 array, shape (rows * LANES,)
+    """
+    words = np.empty((rows, LANES), np.uint64)
+    s0, s1, s2, s3 = state.reshape(4, LANES)
+    for row in range(rows):
+        words[row] = s0 + s3
+        shifted = s1 << 17
+        s2 ^= s0
+        s3 ^= s1
+        s1 ^= s2
+        s0 ^= s3
+        s2 ^= shifted
+        s3[:] = (s3 << 45) | (s3 >> 19)
+
+    def uniform(bits):
+        return ((bits >> 13) * 2 + 1) * 2.0**-52
+
+    radius_word, angle_word = words[:, :PAIRS], words[:, PAIRS:]
+    radius = np.sqrt(-2.0 * np.log(uniform(radius_word)))
+    signed_radius = np.where(angle_word & (SIGN >> 1), -radius, radius)
+    theta = RIGHT_ANGLE * (uniform(angle_word << 2) - 0.5)
+    x, y = signed_radius * np.cos(theta), signed_radius * np.sin(theta)
+    exchange = (angle_word & SIGN) != 0
+    return np.hstack([np.where(exchange, y, x), np.where(exchange, x, y)]).ravel()

@@ -1,0 +1,169 @@
+"""The dataset schema: every variable with its dims, unit and name. The one place that builds datasets.
+
+Units: "omega_A" stands for the unit of frequency, energy and temperature of the run (hbar = k_B = m = 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from langevin_qtm.physics import thermodynamics
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.machine import Machine
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Dims, unit and long name of one variable."""
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+
+
+L, LL, R = ("oscillator",), ("oscillator", "oscillator_prime"), ("reservoir",)
+POWER, RATE, SQUARE = "omega_A^2", "omega_A", "omega_A^-1"
+PERIOD_AVERAGES = {
+    "local_power": Variable(L, POWER, "power through the couplings of one oscillator, > 0 done on it"),
+    "power": Variable((), POWER, "total power, > 0 done on the machine"),
+    "heat_current": Variable(R, POWER, "heat current, > 0 leaves the reservoir"),
+    "balance_residual": Variable((), POWER, "first-law residual: heat currents plus power"),
+    "entropy_production": Variable((), RATE, "entropy production rate"),
+    "efficiency": Variable((), "1", "engine efficiency: extracted power over heat current from the hot reservoir"),
+    "conversion_efficiency": Variable((), "1", "extracted over supplied local power"),
+    "position_covariance": Variable(LL, SQUARE, "symmetrized covariance of positions"),
+    "velocity_covariance": Variable(LL, RATE, "symmetrized covariance of velocities"),
+    "position_velocity_covariance": Variable(LL, "1", "symmetrized covariance of position and velocity (primed)"),
+    "pearson": Variable((), "1", "Pearson coefficient of the first two positions"),
+    "fluctuation_cnumber": Variable(L, "omega_A^3", "c-number part of the local power fluctuation D"),
+    "fluctuation_quantum": Variable(L, "omega_A^3", "local power fluctuation D, commutator part included"),
+    "tur_ratio": Variable(L, "1", "uncertainty ratio S D / P^2 of the local power, quantum D"),
+    "tur_ratio_cnumber": Variable(L, "1", "uncertainty ratio S D / P^2 of the local power, c-number D"),
+    "power_fluctuation_cnumber": Variable((), "omega_A^3", "c-number part of the total power fluctuation D"),
+    "power_fluctuation_quantum": Variable((), "omega_A^3", "total power fluctuation D, commutator part included"),
+    "power_tur_ratio": Variable((), "1", "uncertainty ratio S D / P^2 of the total power, quantum D"),
+}
+PHASE = ("phase",)
+PHASE_RESOLVED = {
+    f"{name}_phase": Variable(
+        (*PERIOD_AVERAGES[name].dims, "phase"),
+        PERIOD_AVERAGES[name].units,
+        PERIOD_AVERAGES[name].long_name + ", over the drive period",
+    )
+    for name in ("local_power", "power", "heat_current", "position_covariance", "pearson")
+}
+TRAJECTORIES = {
+    "position": Variable(("trajectory", "time", "oscillator"), "omega_A^-0.5", "position"),
+    "velocity": Variable(("trajectory", "time", "oscillator"), "omega_A^0.5", "velocity"),
+    "noise": Variable(("trajectory", "time", "reservoir"), "omega_A^1.5", "reservoir noise"),
+    "instantaneous_power": Variable(("trajectory", "time", "oscillator"), POWER, "instantaneous local power"),
+}
+COORDINATES = {
+    "oscillator": ("1", "oscillator"),
+    "oscillator_prime": ("1", "oscillator"),
+    "reservoir": ("1", "reservoir"),
+    "phase": ("1", "fraction of the drive period"),
+    "time": ("omega_A^-1", "time"),
+    "trajectory": ("1", "trajectory"),
+    "frequency": ("omega_A", "angular frequency"),
+}
+SPECTRA = {
+    "noise_spectrum_target": Variable(("reservoir", "frequency"), "omega_A^2", "noise power spectrum J coth(w/2T)"),
+    "noise_spectrum_filter": Variable(("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"),
+}
+SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | TRAJECTORIES | SPECTRA
+UNCERTAINTY = {"_se": "standard error of ", "_error": "error estimate of "}
+
+
+def labeled(name: str, values: FloatArray) -> xr.DataArray:
+    """Variable of the schema, or its `_se`/`_error` companion, with dims and attributes."""
+    for suffix, text in UNCERTAINTY.items():
+        if name.endswith(suffix):
+            parent = SCHEMA[name.removesuffix(suffix)]
+            return xr.DataArray(
+                values, dims=parent.dims, attrs={"units": parent.units, "long_name": text + parent.long_name}
+            )
+    variable = SCHEMA[name]
+    return xr.DataArray(
+        values, dims=variable.dims, attrs={"units": variable.units, "long_name": variable.long_name}
+    )
+
+
+def machine_coordinates(machine: Machine) -> dict[str, xr.Variable]:
+    """Coordinates that name oscillators and reservoirs."""
+    names = {
+        "oscillator": list(machine.oscillators),
+        "oscillator_prime": list(machine.oscillators),
+        "reservoir": [reservoir.name for reservoir in machine.reservoirs],
+    }
+    return {dim: coordinate(dim, values) for dim, values in names.items()}
+
+
+def coordinate(dim: str, values) -> xr.Variable:
+    """Coordinate variable with its unit and name."""
+    units, long_name = COORDINATES[dim]
+    return xr.Variable(dim, values, {"units": units, "long_name": long_name})
+
+
+def assemble(
+    machine: Machine,
+    variables: Mapping[str, FloatArray],
+    attrs: Mapping[str, object],
+    coordinates: Mapping[str, FloatArray] | None = None,
+    undefined: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Dataset of the schema from arrays by name.
+
+    Parameters
+    ----------
+    variables : mapping
+        Arrays in the dims of the schema; companions end in `_se` or `_error`.
+    attrs : mapping
+        Global attributes.
+    coordinates : mapping, optional
+        Values of `phase`, `time`, `trajectory`, `frequency`.
+    undefined : mapping, optional
+        Reason why a variable is NaN, by name; stored as its attribute `undefined`.
+    """
+    coords = machine_coordinates(machine)
+    coords |= {dim: coordinate(dim, values) for dim, values in (coordinates or {}).items()}
+    dataset = xr.Dataset({name: labeled(name, np.asarray(v)) for name, v in variables.items()}, coords=coords)
+    for name, reason in (undefined or {}).items():
+        dataset[name].attrs["undefined"] = reason
+    for suffix in UNCERTAINTY:
+        for name in list(dataset.data_vars):
+            if str(name) + suffix in dataset:
+                dataset[name].attrs["ancillary_variables"] = str(name) + suffix
+    dataset.attrs = {"Conventions": "CF-1.11", "schema_version": SCHEMA_VERSION, **attrs}
+    dataset.attrs["machine"] = machine.model_dump_json()
+    return dataset
+
+
+def exact_averages(
+    machine: Machine,
+    base: Mapping[str, FloatArray],
+    errors: Mapping[str, FloatArray],
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """Base and derived averages with `_error` companions, and the reasons of those that are NaN.
+
+    The error of a derived number is Σ |f(x + e_i) - f(x)| over the errors e_i of the base numbers.
+    """
+    derived = thermodynamics.derive(machine, base)
+    derived_errors = {name: np.zeros(np.shape(value)) for name, value in derived.items()}
+    for name in thermodynamics.BASE:
+        for index in np.ndindex(np.shape(base[name])):
+            moved = np.array(base[name], dtype=float)
+            moved[index] += errors[name][index]
+            shifted = thermodynamics.derive(machine, {**base, name: moved})
+            for key in derived:
+                derived_errors[key] = derived_errors[key] + np.abs(shifted[key] - derived[key])
+    variables = {**base, **derived}
+    for name, value in {**errors, **derived_errors}.items():
+        variables[f"{name}_error"] = value
+    return variables, thermodynamics.reasons(machine, derived)

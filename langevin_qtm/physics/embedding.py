@@ -1,0 +1,151 @@
+"""The machine as one linear periodic system: generator, noise inputs, Floquet multipliers.
+
+State z = (x_l, v_l, memory of contact 1, memory of contact 2, …), dim `state`. The memory state is the
+reservoir force itself, noise included (see `reservoir.Memory`):
+
+    ẋ_l = v_l,   v̇_l = -w_l² x_l + Σ_c g_{c,l}(t) F_c,   ẏ_c = Σ_l (ġ_{c,l} x_l + g_{c,l} v_l).
+
+The unit thermal noise u_c of contact c enters linearly; everything that multiplies it is `noise_input`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import expm
+
+from langevin_qtm.errors import NotConvergedError, UnstableMachineError
+from langevin_qtm.physics.conventions import ComplexArray, FloatArray
+from langevin_qtm.physics.machine import Machine
+
+# Commutator-free fourth-order exponential integrator: weights of the two Gauss nodes in each half step.
+GAUSS_NODES = 0.5 + np.array([-1.0, 1.0]) * np.sqrt(3.0) / 6.0
+MAJOR, MINOR = (3 + 2 * np.sqrt(3.0)) / 12, (3 - 2 * np.sqrt(3.0)) / 12
+
+STABILITY_MARGIN = 1e-12
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Linear system of a machine, without the noise filters.
+
+    Attributes
+    ----------
+    machine : Machine
+    """
+
+    machine: Machine
+
+    @cached_property
+    def memories(self):
+        """`Memory` of each contact."""
+        return tuple(contact.density.memory() for contact in self.machine.contacts)
+
+    @cached_property
+    def memory_slices(self) -> tuple[slice, ...]:
+        """Where the memory of each contact sits in the state."""
+        ends = 2 * len(self.machine.omega) + np.cumsum([0, *(memory.size for memory in self.memories)])
+        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+
+    @property
+    def size(self) -> int:
+        """Number of state variables."""
+        return 2 * len(self.machine.omega) + sum(memory.size for memory in self.memories)
+
+    def velocity_row(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Row of ẏ_c on the state, dims (phase, state)."""
+        bodies = len(self.machine.omega)
+        chosen = self.machine.contacts[contact]
+        row = np.zeros((len(theta), self.size))
+        row[:, :bodies] = self.machine.angular_frequency * chosen.coupling_slopes(theta)
+        row[:, bodies : 2 * bodies] = chosen.couplings(theta)
+        return row
+
+    def force_row(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Row of F_c on the state, without the white part of a memoryless reservoir; (phase, state)."""
+        memory = self.memories[contact]
+        row = -memory.friction * self.velocity_row(contact, theta)
+        if memory.size:
+            row[:, self.memory_slices[contact].start] += 1.0
+        return row
+
+    def generator(self, theta: FloatArray) -> FloatArray:
+        """G(theta) of ż = G z + Σ_c noise_input_c u_c; dims (phase, state, state)."""
+        bodies = len(self.machine.omega)
+        generator = np.zeros((len(theta), self.size, self.size))
+        oscillator = np.arange(bodies)
+        generator[:, oscillator, bodies + oscillator] = 1.0
+        generator[:, bodies + oscillator, oscillator] = -(self.machine.omega**2)
+        for index, (contact, memory) in enumerate(zip(self.machine.contacts, self.memories, strict=True)):
+            force = self.force_row(index, theta)
+            generator[:, bodies : 2 * bodies] += contact.couplings(theta)[:, :, None] * force[:, None, :]
+            block = self.memory_slices[index]
+            generator[:, block] += memory.velocity_gain[:, None] * self.velocity_row(index, theta)[:, None, :]
+            generator[:, block, block] += memory.drift
+        return generator
+
+    def noise_input(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Gain of the unit thermal noise u_c on the state, dims (phase, state)."""
+        bodies = len(self.machine.omega)
+        memory = self.memories[contact]
+        gain = np.zeros((len(theta), self.size))
+        gain[:, bodies : 2 * bodies] = memory.white_gain * self.machine.contacts[contact].couplings(theta)
+        gain[:, self.memory_slices[contact]] = memory.noise_gain
+        return gain
+
+    def monodromy(self, steps: int) -> FloatArray:
+        """Period map z(0) -> z(𝒯) by the commutator-free fourth-order integrator."""
+        step = self.machine.period / steps
+        first, second = (self.generator(2 * np.pi * (np.arange(steps) + node) / steps) for node in GAUSS_NODES)
+        early = expm(step * (MAJOR * first + MINOR * second))
+        late = expm(step * (MINOR * first + MAJOR * second))
+        product = np.eye(self.size)
+        for factor in late @ early:
+            product = factor @ product
+        return product
+
+    @cached_property
+    def floquet_multipliers(self) -> ComplexArray:
+        """Eigenvalues of the period map, largest modulus first; steps doubled until they settle."""
+        steps, error, target = 32 * self.machine.order, np.inf, 1e-7
+        previous = self._sorted_multipliers(steps)
+        while error > target and steps <= 16384:
+            steps *= 2
+            current = self._sorted_multipliers(steps)
+            gap = abs(abs(current[0]) - abs(previous[0]))
+            error = float(gap / max(abs(1 - abs(current[0])), 1e-6))
+            previous = current
+        if error > target:
+            raise NotConvergedError("Largest Floquet multiplier", error, target, "the drive is too slow or too strong")
+        return previous
+
+    def _sorted_multipliers(self, steps: int) -> ComplexArray:
+        values = np.linalg.eigvals(self.monodromy(steps)).astype(complex)
+        return values[np.argsort(-np.abs(values))]
+
+    @property
+    def max_multiplier(self) -> float:
+        """Largest modulus of the Floquet multipliers."""
+        return float(abs(self.floquet_multipliers[0]))
+
+    @property
+    def relaxation_time(self) -> float:
+        """-𝒯 / ln max|μ|."""
+        return -self.machine.period / float(np.log(self.max_multiplier))
+
+    def require_stable(self) -> None:
+        """Raise `UnstableMachineError` unless every Floquet multiplier is inside the unit circle."""
+        if self.max_multiplier >= 1 - STABILITY_MARGIN:
+            raise UnstableMachineError(self.max_multiplier)
+
+    def characteristic_rates(self) -> ComplexArray:
+        """Complex rates s (Re s < 0) of the period-averaged and of the Floquet dynamics.
+
+        The imaginary parts of the latter are known modulo Ω. Used to place quadrature nodes, no more.
+        """
+        angles = 2 * np.pi * np.arange(16 * self.machine.order) / (16 * self.machine.order)
+        mean = np.linalg.eigvals(self.generator(angles).mean(axis=0))
+        slow = self.floquet_multipliers[np.abs(self.floquet_multipliers) > 1e-6]
+        return np.concatenate([mean, np.log(slow) / self.machine.period])
