@@ -58,6 +58,36 @@ class Integral:
     error: FloatArray
 
 
+class Layout:
+    """Packing of named arrays into one vector of integrals, and the scale each is judged by."""
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]], groups: tuple[tuple[str, ...], ...]):
+        self.shapes = shapes
+        sizes = [int(np.prod(shape)) for shape in shapes.values()]
+        starts = np.cumsum([0, *sizes])
+        self.slices = {n: slice(a, b) for n, a, b in zip(shapes, starts[:-1], starts[1:], strict=True)}
+        self.groups = groups
+
+    def pack(self, nodes: int, **arrays: FloatArray) -> FloatArray:
+        """Dims (node, output)."""
+        return np.concatenate([arrays[name].reshape(nodes, -1) for name in self.shapes], axis=1)
+
+    def scale(self, total: FloatArray) -> FloatArray:
+        """Largest magnitude of the group of each output."""
+        scale = np.empty(len(total))
+        for group in self.groups:
+            largest = max(float(np.abs(total[self.slices[name]]).max(initial=0.0)) for name in group)
+            for name in group:
+                scale[self.slices[name]] = max(largest, 1e-290)
+        return scale
+
+    def unpack(self, result: Integral) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """Named values and errors."""
+        values = {n: result.value[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
+        errors = {n: result.error[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
+        return values, errors
+
+
 def line_mesh(centers: FloatArray, widths: FloatArray, kinks: FloatArray, stop: float) -> FloatArray:
     """Breakpoints on [0, stop], each interval at most twice as long as its distance to any pole is.
 

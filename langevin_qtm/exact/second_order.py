@@ -19,7 +19,7 @@ import xarray as xr
 
 from langevin_qtm.data.schema import assemble, exact_averages
 from langevin_qtm.exact.lines import frequency_mesh
-from langevin_qtm.exact.quadrature import Integral, integrate
+from langevin_qtm.exact.quadrature import Layout, integrate
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Contact, Machine
@@ -57,36 +57,6 @@ def second_order(machine: Machine, tolerance: float = 1e-9) -> xr.Dataset:
     return problem.assemble(values, errors)
 
 
-class _Layout:
-    """Packing of named arrays into one vector of integrals, and the scale each is judged by."""
-
-    def __init__(self, shapes: dict[str, tuple[int, ...]], groups: tuple[tuple[str, ...], ...]):
-        self.shapes = shapes
-        sizes = [int(np.prod(shape)) for shape in shapes.values()]
-        starts = np.cumsum([0, *sizes])
-        self.slices = {n: slice(a, b) for n, a, b in zip(shapes, starts[:-1], starts[1:], strict=True)}
-        self.groups = groups
-
-    def pack(self, nodes: int, **arrays: FloatArray) -> FloatArray:
-        """Dims (node, output)."""
-        return np.concatenate([arrays[name].reshape(nodes, -1) for name in self.shapes], axis=1)
-
-    def scale(self, total: FloatArray) -> FloatArray:
-        """Largest magnitude of the group of each output."""
-        scale = np.empty(len(total))
-        for group in self.groups:
-            largest = max(float(np.abs(total[self.slices[name]]).max(initial=0.0)) for name in group)
-            for name in group:
-                scale[self.slices[name]] = max(largest, 1e-290)
-        return scale
-
-    def unpack(self, result: Integral) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """Named values and errors."""
-        values = {n: result.value[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
-        errors = {n: result.error[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
-        return values, errors
-
-
 class _SecondOrder:
     """The integrands for one machine."""
 
@@ -97,7 +67,7 @@ class _SecondOrder:
         self.embedding.require_stable()
         self.driven = [contact for contact in machine.contacts if contact.is_driven]
         bodies = len(machine.omega)
-        self.layout = _Layout(
+        self.layout = Layout(
             {
                 "power": (len(machine.reservoirs), bodies),
                 "into_medium": (len(machine.reservoirs),),

@@ -5,8 +5,8 @@ lanes run the same instructions on neighboring memory, so that the compiler turn
 
 Generator.  The state of xoshiro256+ [1]_ is four 64-bit words, mapped linearly over GF(2) with period
 2^256 - 1; the output is s0 + s3 (mod 2^64).  Initial states are hashes of (seed, group): two of n streams of
-length m overlap with a probability of about n^2 m / 2^256, two of n groups coincide with n^2 / 2^129 (the hash
-has a pool of 128 bits).  The lowest bits of the output are almost linear too; the last 11 are not used.
+length m overlap with a probability of about n^2 m / 2^256, and two of n groups coincide with n^2 / 2^129 (the
+hash has a pool of 128 bits).  The lowest bits of the output are almost linear too; the last 11 are not used.
 
 Uniforms.  The top 51 bits k of a word give u = (2k + 1) 2^-52: the centers of 2^51 equal cells of (0, 1),
 symmetric about 1/2, never 0 or 1.  They enter as the mantissa of a double in (1, 2), since AVX2 cannot

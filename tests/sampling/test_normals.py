@@ -1,7 +1,7 @@
 """Normals: the map bit by bit, and the statistics of its output.
 
-Statistical tests have fixed seeds.  Each fails for a correct generator with a probability of at most FALSE_ALARM,
-shared evenly (Bonferroni) among the numbers that it checks.
+Statistical tests have fixed seeds.  A check fails for a correct generator with a probability of at most
+FALSE_ALARM, shared evenly (Bonferroni) among the numbers that it looks at.
 """
 
 import math
@@ -179,13 +179,13 @@ def pair_z(draws, groups, chunk=2**13):
     """Correlations of x and x^2 of all lanes of all `groups`, in standard errors, shape (pairs,)."""
     states = [seed_lanes(SEED, group) for group in groups]
     columns = len(groups) * LANES
-    rows = draws // columns
+    chunks = draws // (chunk * columns)
     gram = np.zeros((2 * columns, 2 * columns))
-    for _ in range(rows // chunk):
+    for _ in range(chunks):
         white = whiten(np.hstack([draw(state, chunk) for state in states]))
         gram += white.T @ white
     first, second = np.triu_indices(2 * columns, 1)
-    return gram[first, second][second - first != columns] / math.sqrt(rows)  # without x and its own square
+    return gram[first, second][second - first != columns] / math.sqrt(chunks * chunk)  # without x and its own square
 
 
 def lag_z(draws, lags=8, chunk=2**14):
