@@ -31,11 +31,12 @@ from itertools import product
 import numpy as np
 import xarray as xr
 from scipy.linalg import toeplitz
+from threadpoolctl import threadpool_limits
 
 from langevin_qtm.data.schema import assemble, exact_averages
 from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.exact.lines import frequency_mesh
-from langevin_qtm.exact.quadrature import Layout, integrate
+from langevin_qtm.exact.quadrature import MAX_NODES_PER_CALL, Layout, integrate
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import Embedding
@@ -78,36 +79,47 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     embedding = Embedding(machine)
     embedding.require_stable()
     rates = embedding.characteristic_rates()
-    harmonics = 2 * machine.order + 1
-    values, errors = _solve(machine, rates, harmonics, tolerance)
-    while True:
-        more = harmonics + max(machine.order, harmonics // 2)
-        refined, refined_errors = _solve(machine, rates, more, tolerance)
-        change = {name: np.abs(refined[name] - _padded(values[name], refined[name])) for name in refined}
-        worst = max(float(change[name].max() / max(np.abs(refined[name]).max(), 1e-290)) for name in _JUDGED)
-        values, harmonics = refined, more
-        if worst <= tolerance:
-            break
-        if harmonics > MAX_HARMONICS:
-            raise NotConvergedError("Harmonics", worst, tolerance, "loosen `tolerance` or raise `drive.frequency`")
-    errors = {name: refined_errors[name] + change[name] for name in refined}
+    with threadpool_limits(1):  # matrices too small to share, and results that do not depend on threads
+        harmonics, truncation = _enough_harmonics(machine, rates, tolerance)
+        problem = _Harmonics(machine, harmonics)
+        mesh = frequency_mesh(machine, rates, harmonics)
+        result = integrate(problem.integrand, mesh, problem.layout.scale, tolerance)
+    values, errors = problem.layout.unpack(result)
+    scales = problem.layout.split(problem.layout.scale(result.value))
+    errors = {name: errors[name] + truncation * scales[name] for name in errors}
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)
+
+
+def _enough_harmonics(machine: Machine, rates: ComplexArray, tolerance: float) -> tuple[int, float]:
+    """Sidebands that suffice, and the error left, both from one node in each interval of the mesh."""
+    harmonics, error = 2 * machine.order, np.inf
+    mesh = frequency_mesh(machine, rates, harmonics)
+    nodes, weights = 0.5 * (mesh[1:] + mesh[:-1]), np.diff(mesh)
+    previous = None
+    while error > tolerance:
+        harmonics += machine.order
+        if harmonics > MAX_HARMONICS * machine.order:
+            raise NotConvergedError("Harmonics", error, tolerance, "loosen `tolerance` or raise `drive.frequency`")
+        problem = _Harmonics(machine, harmonics)
+        sums = np.concatenate([weights[part] @ problem.integrand(nodes[part]) for part in _parts(len(nodes))])
+        sums = problem.layout.split(sums.reshape(-1, problem.layout.size).sum(axis=0))
+        if previous is not None:
+            error = max(_relative_change(previous[name], sums[name]) for name in _JUDGED)
+        previous = sums
+    return harmonics, error
 
 
 _JUDGED = ("power", "heat", "cnumber", "covariance")
 
 
-def _padded(values: FloatArray, like: FloatArray) -> FloatArray:
-    """Array extended by zeros (higher harmonics) to the shape of another."""
-    return np.pad(values, [(0, b - a) for a, b in zip(values.shape, like.shape, strict=True)])
+def _parts(nodes: int) -> list[slice]:
+    return [slice(start, start + MAX_NODES_PER_CALL) for start in range(0, nodes, MAX_NODES_PER_CALL)]
 
 
-def _solve(
-    machine: Machine, rates: ComplexArray, harmonics: int, tolerance: float
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    problem = _Harmonics(machine, harmonics)
-    mesh = frequency_mesh(machine, rates, harmonics)
-    return problem.layout.unpack(integrate(problem.integrand, mesh, problem.layout.scale, tolerance))
+def _relative_change(old: FloatArray, new: FloatArray) -> float:
+    """Largest change relative to the largest entry; harmonics that `old` lacks count as zero."""
+    padded = np.pad(old, [(0, b - a) for a, b in zip(old.shape, new.shape, strict=True)])
+    return float(np.abs(new - padded).max() / max(np.abs(new).max(), 1e-290))
 
 
 class _Harmonics:
@@ -137,9 +149,8 @@ class _Harmonics:
         }
         if not self.diverging:
             shapes["velocity"] = (self.bodies, self.bodies)
-        groups = [("power", "heat", "heat_waves"), ("cnumber", "commutator"), ("covariance",), ("position_velocity", "covariance")]
-        groups = groups[:3] + [("position_velocity",)] + ([] if self.diverging else [("velocity",)])
-        self.layout = Layout(shapes, tuple(groups))
+        groups = [("power", "heat", "heat_waves"), ("cnumber", "commutator"), ("covariance", "position_velocity")]
+        self.layout = Layout(shapes, groups if self.diverging else [*groups, ("velocity",)])
 
     def _toeplitz(self, coefficients: ComplexArray) -> ComplexArray:
         """(oscillator, n, m) matrices of x_m -> (g x)_n."""

@@ -10,7 +10,7 @@ are never searched for blindly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,7 @@ KRONROD = np.concatenate([_KRONROD, _KRONROD[-2::-1]])
 GAUSS = np.zeros(21)
 GAUSS[1::2] = np.polynomial.legendre.leggauss(10)[1]
 
-MAX_NODES_PER_CALL = 4096
+MAX_NODES_PER_CALL = 168
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,17 @@ class Integral:
 class Layout:
     """Packing of named arrays into one vector of integrals, and the scale each is judged by."""
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]], groups: tuple[tuple[str, ...], ...]):
+    def __init__(self, shapes: dict[str, tuple[int, ...]], groups: Sequence[tuple[str, ...]]):
         self.shapes = shapes
         sizes = [int(np.prod(shape)) for shape in shapes.values()]
         starts = np.cumsum([0, *sizes])
         self.slices = {n: slice(a, b) for n, a, b in zip(shapes, starts[:-1], starts[1:], strict=True)}
         self.groups = groups
+        self.size = sum(sizes)
+
+    def split(self, vector: FloatArray) -> dict[str, FloatArray]:
+        """Named arrays from one vector of integrals."""
+        return {name: vector[part].reshape(self.shapes[name]) for name, part in self.slices.items()}
 
     def pack(self, nodes: int, **arrays: FloatArray) -> FloatArray:
         """Dims (node, output)."""
@@ -83,9 +88,7 @@ class Layout:
 
     def unpack(self, result: Integral) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Named values and errors."""
-        values = {n: result.value[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
-        errors = {n: result.error[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
-        return values, errors
+        return self.split(result.value), self.split(result.error)
 
 
 def line_mesh(centers: FloatArray, widths: FloatArray, kinks: FloatArray, stop: float) -> FloatArray:

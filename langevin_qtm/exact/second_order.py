@@ -75,7 +75,7 @@ class _SecondOrder:
                 "commutator": (bodies, bodies),
                 "covariance": (bodies, bodies),
             },
-            (("power", "into_medium"), ("cnumber", "commutator"), ("covariance",)),
+            [("power", "into_medium"), ("cnumber", "commutator"), ("covariance",)],
         )
 
     def mesh(self) -> FloatArray:

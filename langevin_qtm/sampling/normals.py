@@ -125,7 +125,8 @@ def seed_lanes(seed: int, group: int) -> NDArray[np.uint64]:
     state : uint64 array, shape (4 * LANES,)
         Word w of lane l at w * LANES + l.  The last bit of word 1 is set, as zeros would stay zeros.
     """
-    state = np.random.SeedSequence(seed, spawn_key=(group,)).generate_state(4 * LANES, np.uint64)
+    words = np.random.SeedSequence(seed, spawn_key=(group,)).generate_state(4 * LANES, np.uint64)
+    state = np.array(words, np.uint64)
     state[LANES : 2 * LANES] |= np.uint64(1)
     return state
 
@@ -161,7 +162,7 @@ def _polynomial(z, coefficients):
 
 @_compiled
 def _log(u):
-    """Natural logarithm of a positive normal number."""
+    """Natural logarithm of u > 0, subnormal numbers excepted."""
     bits = _as_bits(u) + (ONE_BITS - ROOT_HALF_BITS)
     exponent = _as_double((bits >> np.uint64(52)) | EXPONENT_BITS) - EXPONENT_BIAS
     f = _as_double((bits & MANTISSA) + ROOT_HALF_BITS) - 1.0
@@ -246,8 +247,8 @@ def reference_normals(state: NDArray[np.uint64], rows: int) -> NDArray[np.float6
 
     radius_word, angle_word = words[:, :PAIRS], words[:, PAIRS:]
     radius = np.sqrt(-2.0 * np.log(uniform(radius_word)))
-    signed_radius = np.where(angle_word & (SIGN >> 1), -radius, radius)
-    theta = RIGHT_ANGLE * (uniform(angle_word << 2) - 0.5)
+    signed_radius = np.where((angle_word >> 62) & 1, -radius, radius)
+    theta = np.pi / 2 * (uniform(angle_word << 2) - 0.5)
     x, y = signed_radius * np.cos(theta), signed_radius * np.sin(theta)
-    exchange = (angle_word & SIGN) != 0
+    exchange = angle_word >> 63 == 1
     return np.hstack([np.where(exchange, y, x), np.where(exchange, x, y)]).ravel()

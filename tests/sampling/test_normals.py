@@ -185,7 +185,8 @@ def pair_z(draws, groups, chunk=2**13):
         white = whiten(np.hstack([draw(state, chunk) for state in states]))
         gram += white.T @ white
     first, second = np.triu_indices(2 * columns, 1)
-    return gram[first, second][second - first != columns] / math.sqrt(chunks * chunk)  # without x and its own square
+    distinct = second - first != columns  # all but x and its own square
+    return gram[first, second][distinct] / math.sqrt(chunks * chunk)
 
 
 def lag_z(draws, lags=8, chunk=2**14):
