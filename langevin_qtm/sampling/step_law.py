@@ -1,0 +1,232 @@
+"""Law of the embedded process over one step: propagators and noise covariances of a whole drive period.
+
+The embedded state is s = (z, q): z = (x_l, v_l, memories, noises) and the filter states q_c of each contact
+(see `noise_filter`). A reservoir with memory carries two copies of its linear system, driven by ẏ (friction
+force f) and by u (noise ξ), with F = f + ξ; a memoryless one has F = ξ - γ ẏ. To these are added, once per
+contact, the integral of F over the step, from which work is accumulated.
+
+Within a step the generator is advanced by the commutator-free fourth-order exponential integrator (two
+exponentials, weights (3 ∓ 2√3)/12 on the Gauss nodes); the covariance of the noise is that of the same two
+half steps, exactly. So γ_2 = 100 or w_c = 1000 cost no smaller steps: the step resolves the drive alone, and
+the discretization is of fourth order in it. Covariances are doubled up from a short interval,
+Q(2t) = Φ(t) Q(t) Φ(t)ᵀ + Q(t), which no stiff rate can overflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import expm
+
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.embedding import GAUSS_NODES, MAJOR, MINOR, Embedding
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.noise_filter import NoiseFilter
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each variable sits in the embedded state.
+
+    Order: positions, velocities, friction forces f, noises ξ, force integrals, filter states.
+    """
+
+    embedding: Embedding
+    filters: tuple[NoiseFilter, ...]
+
+    @property
+    def bodies(self) -> int:
+        """Number of oscillators."""
+        return len(self.embedding.machine.omega)
+
+    @property
+    def contacts(self) -> int:
+        """Number of contacts."""
+        return len(self.filters)
+
+    @cached_property
+    def friction(self) -> tuple[slice, ...]:
+        """Friction-force memory of each contact."""
+        return self.embedding.memory_slices
+
+    @cached_property
+    def noise(self) -> tuple[slice, ...]:
+        """Noise of each contact with memory (empty for a memoryless one)."""
+        shift = self.embedding.size - 2 * self.bodies
+        return tuple(slice(part.start + shift, part.stop + shift) for part in self.friction)
+
+    @property
+    def dynamic(self) -> int:
+        """Number of variables z that carry over from step to step, filters aside."""
+        return 2 * self.embedding.size - 2 * self.bodies
+
+    @property
+    def dense(self) -> int:
+        """z and the force integrals: the variables that everything couples to."""
+        return self.dynamic + self.contacts
+
+    @cached_property
+    def filter(self) -> tuple[slice, ...]:
+        """Filter states of each contact."""
+        ends = self.dense + np.cumsum([0, *(len(f.rates) for f in self.filters)])
+        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+
+    @property
+    def size(self) -> int:
+        """All variables."""
+        return self.filter[-1].stop
+
+    def thermal_noise_row(self, contact: int) -> FloatArray:
+        """Row of the coloured part of u_c on the state."""
+        row = np.zeros(self.size)
+        row[self.filter[contact]] = self.filters[contact].residues
+        return row
+
+    def velocity_row(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Row of ẏ_c, dims (phase, state)."""
+        row = np.zeros((len(theta), self.size))
+        row[:, : self.embedding.size] = self.embedding.velocity_row(contact, theta)
+        return row
+
+    def force_row(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Row of F_c without its white part, dims (phase, state)."""
+        memory = self.embedding.memories[contact]
+        row = memory.white_gain * self.thermal_noise_row(contact) - memory.friction * self.velocity_row(contact, theta)
+        if memory.size:
+            row[:, [self.friction[contact].start, self.noise[contact].start]] += 1.0
+        return row
+
+    def generator(self, theta: FloatArray) -> FloatArray:
+        """Drift of the embedded state, dims (phase, state, state)."""
+        bodies, machine = self.bodies, self.embedding.machine
+        drift = np.zeros((len(theta), self.size, self.size))
+        body = np.arange(bodies)
+        drift[:, body, bodies + body] = 1.0
+        drift[:, bodies + body, body] = -(machine.omega**2)
+        for index, (contact, memory) in enumerate(zip(machine.contacts, self.embedding.memories, strict=True)):
+            force, velocity = self.force_row(index, theta), self.velocity_row(index, theta)
+            drift[:, bodies : 2 * bodies] += contact.couplings(theta)[:, :, None] * force[:, None, :]
+            drift[:, self.friction[index]] += memory.velocity_gain[:, None] * velocity[:, None, :]
+            drift[:, self.friction[index], self.friction[index]] += memory.drift
+            drift[:, self.noise[index]] += memory.noise_gain[:, None] * self.thermal_noise_row(index)
+            drift[:, self.noise[index], self.noise[index]] += memory.drift
+            drift[:, self.dynamic + index] = force
+            part = np.arange(self.filter[index].start, self.filter[index].stop)
+            drift[:, part, part] = -self.filters[index].rates
+        return drift
+
+    def white_input(self, contact: int, theta: FloatArray) -> FloatArray:
+        """Gain of the white noise of one contact on the state, dims (phase, state)."""
+        memory, white = self.embedding.memories[contact], self.filters[contact].white
+        gain = np.zeros((len(theta), self.size))
+        couplings = self.embedding.machine.contacts[contact].couplings(theta)
+        gain[:, self.bodies : 2 * self.bodies] = memory.white_gain * white * couplings
+        gain[:, self.noise[contact]] = memory.noise_gain * white
+        gain[:, self.dynamic + contact] = memory.white_gain * white
+        gain[:, self.filter[contact]] = 1.0
+        return gain
+
+
+@dataclass(frozen=True)
+class StepLaw:
+    """s(t_{k+1}) = propagator[k] s(t_k) + Gaussian noise, for the steps k of a drive period.
+
+    Attributes
+    ----------
+    layout : Layout
+    propagator : (phase, state, state) array
+        Columns of the force integrals are zero: every step starts them anew.
+    covariance : (contact, phase, state, state) array
+        Noise of the step, by the contact it comes from.
+    """
+
+    layout: Layout
+    propagator: FloatArray
+    covariance: FloatArray
+
+    @property
+    def steps(self) -> int:
+        """Steps in a period."""
+        return len(self.propagator)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine."""
+        return self.layout.embedding.machine
+
+    @cached_property
+    def periodic_covariance(self) -> FloatArray:
+        """Covariance of s at the start of each step in the periodic steady state, (phase, state, state)."""
+        noise = self.covariance.sum(axis=0)
+        size = self.layout.size
+        transition, covariance = np.eye(size), np.zeros((size, size))
+        for step, added in zip(self.propagator, noise, strict=True):
+            transition, covariance = step @ transition, step @ covariance @ step.T + added
+        periodic = _sum_of_powers(transition, covariance)
+        phases = [periodic]
+        for step, added in zip(self.propagator[:-1], noise[:-1], strict=True):
+            phases.append(step @ phases[-1] @ step.T + added)
+        return np.array(phases)
+
+
+def _sum_of_powers(transition: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Σ_j M^j C M^jᵀ by doubling."""
+    total = covariance
+    for _ in range(64):
+        added = transition @ total @ transition.T
+        total = total + added
+        if np.all(np.abs(added) <= 1e-15 * np.sqrt(np.outer(np.diag(total), np.diag(total)))):
+            break
+        transition = transition @ transition
+    return 0.5 * (total + total.T)
+
+
+def step_law(embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int) -> StepLaw:
+    """Propagators and noise covariances of every step of a period.
+
+    Parameters
+    ----------
+    embedding : Embedding
+    filters : tuple of NoiseFilter
+        One for each contact.
+    steps : int
+        Steps per drive period.
+    """
+    layout = Layout(embedding, filters)
+    half = embedding.machine.period / steps / 2
+    angles = [2 * np.pi * (np.arange(steps) + node) / steps for node in GAUSS_NODES]
+    first, second = (layout.generator(angle) for angle in angles)
+    inputs = np.array([[layout.white_input(c, angle) for angle in angles] for c in range(layout.contacts)])
+    early, early_noise = _interval(
+        2 * (MAJOR * first + MINOR * second), 2 * (MAJOR * inputs[:, 0] + MINOR * inputs[:, 1]), half
+    )
+    late, late_noise = _interval(
+        2 * (MINOR * first + MAJOR * second), 2 * (MINOR * inputs[:, 0] + MAJOR * inputs[:, 1]), half
+    )
+    propagator = late @ early
+    propagator[:, :, layout.dynamic : layout.dense] = 0.0
+    return StepLaw(layout, propagator, late @ early_noise @ late.transpose(0, 2, 1) + late_noise)
+
+
+def _interval(drift: FloatArray, inputs: FloatArray, duration: float) -> tuple[FloatArray, FloatArray]:
+    """exp(drift t) and ∫_0^t e^{drift s} b bᵀ e^{driftᵀ s} ds: (phase, n, n) and (contact, phase, n, n)."""
+    size = drift.shape[-1]
+    stiffness = float(np.abs(drift).sum(axis=-1).max()) * duration
+    doublings = max(0, int(np.ceil(np.log2(stiffness / 0.25)))) if stiffness > 0 else 0
+    short = duration / 2**doublings
+    covariances = []
+    for gain in inputs:
+        block = np.zeros((len(drift), 2 * size, 2 * size))
+        block[:, :size, :size] = -drift
+        block[:, :size, size:] = gain[:, :, None] * gain[:, None, :]
+        block[:, size:, size:] = drift.transpose(0, 2, 1)
+        exponential = expm(short * block)
+        flow = exponential[:, size:, size:].transpose(0, 2, 1)
+        covariances.append(flow @ exponential[:, :size, size:])
+    covariance = np.array(covariances)
+    for _ in range(doublings):
+        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + covariance
+        flow = flow @ flow
+    return flow, covariance
