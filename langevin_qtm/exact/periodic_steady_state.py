@@ -1,27 +1,13 @@
-"""Periodic steady state at any driven coupling: one linear solve over harmonics per noise frequency.
+"""Periodic steady state at any driven coupling: second moments from the responses at every noise frequency.
 
-Noise of contact c at frequency w drives sidebands w_n = w + nΩ of every coordinate,
-
-    (w_l² - w_n²) u_{l,n} - Σ_d [g_{d,l} K_d(w_·) (Σ_l' g_{d,l'} u_l')]_n = (g_{c,l})_n,
-
-with (g u)_n = Σ_m g_{n-m} u_m. Solving for sources at every sideband at once (one matrix inverse)
-also gives the responses at w_n, which fluctuations need. With y_d = Σ_l g_{d,l} x_l and
-F_{d,n} = δ_dc δ_n0 + K_d(w_n) y_{d,n}, second moments are Σ_c ∫dw/2π S_c(w) (…)(…)*.
-
-Heat currents are written as exchange between reservoirs,
+With the responses of `responses`, every second moment is Σ_c ∫dw/2π S_c(w) (…)(…)*. Heat currents are
+written as exchange between reservoirs,
 
     J_d = Σ_e Σ_n ∫dw/2π [w S_d(w) J_e(w_n) |y_{e,n}^{(d)}|² - w_n S_e(w) J_d(w_n) |y_{d,n}^{(e)}|²],
 
-in which the reservoir's dialogue with itself at n = 0 is absent instead of cancelling to many digits; it
+in which the exchange of a reservoir with itself at n = 0 is absent instead of cancelling to many digits; it
 follows from <ẏ F> by conservation of the commutators. Powers do not enter, so Σ J + P = 0 is a check.
-
-Fluctuations: O = -ġ x F is quadratic in the noise; the long-time variance keeps pairs of frequencies w and
--w_n, with amplitude o_n = -Σ_j [(ġx)_j^{(c,0)} F_j^{(d,n)*} + F_j^{(c,0)} (ġx)_j^{(d,n)*}]:
-
-    D_O = ½ Σ_cd Σ_n ∫dw/2π [S_c(w) S_d(w_n) - J_c(w) J_d(w_n)] |o_n|².
-
-The second product is the commutator part. Source: Razzoli et al., Quantum Sci. Technol. 9, 045032 (2024)
-for the model; derivations in docs/theory.md.
+Derivations are in docs/theory.md; the model is that of Razzoli et al., Quantum Sci. Technol. 9, 045032 (2024).
 """
 
 from __future__ import annotations
@@ -30,19 +16,16 @@ from itertools import product
 
 import numpy as np
 import xarray as xr
-from scipy.linalg import toeplitz
-from threadpoolctl import threadpool_limits
 
 from langevin_qtm.data.schema import assemble, exact_averages
-from langevin_qtm.errors import NotConvergedError
-from langevin_qtm.exact.lines import frequency_mesh
-from langevin_qtm.exact.quadrature import MAX_NODES_PER_CALL, Layout, integrate
+from langevin_qtm.exact.fluctuations import fluctuation_integrands
+from langevin_qtm.exact.quadrature import Layout
+from langevin_qtm.exact.responses import Responses, solve_integrals
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 
-MAX_HARMONICS = 80
 UV_REASON = "diverges with the logarithm of the band: a strictly Ohmic reservoir; give it a cutoff"
 
 
@@ -79,63 +62,19 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     embedding = Embedding(machine)
     embedding.require_stable()
     rates = embedding.characteristic_rates()
-    with threadpool_limits(1):  # matrices too small to share, and results that do not depend on threads
-        harmonics, truncation = _enough_harmonics(machine, rates, tolerance)
-        problem = _Harmonics(machine, harmonics)
-        mesh = frequency_mesh(machine, rates, harmonics)
-        result = integrate(problem.integrand, mesh, problem.layout.scale, tolerance)
-    values, errors = problem.layout.unpack(result)
-    scales = problem.layout.split(problem.layout.scale(result.value))
-    errors = {name: errors[name] + truncation * scales[name] for name in errors}
+    values, errors, harmonics = solve_integrals(
+        machine, rates, lambda n: _SteadyState(machine, n), ("power", "heat", "cnumber", "covariance"), tolerance
+    )
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)
 
 
-def _enough_harmonics(machine: Machine, rates: ComplexArray, tolerance: float) -> tuple[int, float]:
-    """Sidebands that suffice, and the error left, both from one node in each interval of the mesh."""
-    harmonics, error = 2 * machine.order, np.inf
-    mesh = frequency_mesh(machine, rates, harmonics)
-    nodes, weights = 0.5 * (mesh[1:] + mesh[:-1]), np.diff(mesh)
-    previous = None
-    while error > tolerance:
-        harmonics += machine.order
-        if harmonics > MAX_HARMONICS * machine.order:
-            raise NotConvergedError("Harmonics", error, tolerance, "loosen `tolerance` or raise `drive.frequency`")
-        problem = _Harmonics(machine, harmonics)
-        sums = np.concatenate([weights[part] @ problem.integrand(nodes[part]) for part in _parts(len(nodes))])
-        sums = problem.layout.split(sums.reshape(-1, problem.layout.size).sum(axis=0))
-        if previous is not None:
-            error = max(_relative_change(previous[name], sums[name]) for name in _JUDGED)
-        previous = sums
-    return harmonics, error
-
-
-_JUDGED = ("power", "heat", "cnumber", "covariance")
-
-
-def _parts(nodes: int) -> list[slice]:
-    return [slice(start, start + MAX_NODES_PER_CALL) for start in range(0, nodes, MAX_NODES_PER_CALL)]
-
-
-def _relative_change(old: FloatArray, new: FloatArray) -> float:
-    """Largest change relative to the largest entry; harmonics that `old` lacks count as zero."""
-    padded = np.pad(old, [(0, b - a) for a, b in zip(old.shape, new.shape, strict=True)])
-    return float(np.abs(new - padded).max() / max(np.abs(new).max(), 1e-290))
-
-
-class _Harmonics:
+class _SteadyState:
     """Integrands of one machine with sidebands |n| <= harmonics."""
 
     def __init__(self, machine: Machine, harmonics: int):
         self.machine, self.harmonics = machine, harmonics
-        self.count = 2 * harmonics + 1
-        self.bodies = len(machine.omega)
-        self.shifts = machine.angular_frequency * np.arange(-harmonics, harmonics + 1)
-        contacts = machine.contacts
-        self.coupling = np.array([self._toeplitz(contact.coefficients(contact.order)) for contact in contacts])
-        orders = np.arange(-harmonics, harmonics + 1)
-        rate = -1j * machine.angular_frequency * (orders[:, None] - orders[None, :])
-        self.coupling_rate = self.coupling * rate  # (contact, oscillator, n, m): (ġ x)_n
-        self.driven = [index for index, contact in enumerate(contacts) if contact.is_driven]
+        self.responses = Responses(machine, harmonics)
+        self.bodies, contacts = len(machine.omega), machine.contacts
         self.diverging = not all(contact.density.memory().size for contact in contacts)
         k, reservoirs = harmonics + 1, len(machine.reservoirs)
         shapes = {
@@ -152,49 +91,11 @@ class _Harmonics:
         groups = [("power", "heat", "heat_waves"), ("cnumber", "commutator"), ("covariance", "position_velocity")]
         self.layout = Layout(shapes, groups if self.diverging else [*groups, ("velocity",)])
 
-    def _toeplitz(self, coefficients: ComplexArray) -> ComplexArray:
-        """(oscillator, n, m) matrices of x_m -> (g x)_n."""
-        order = (coefficients.shape[1] - 1) // 2
-        padded = np.zeros((self.bodies, 2 * self.count - 1), dtype=complex)
-        middle = self.count - 1
-        reach = min(order, middle)
-        padded[:, middle - reach : middle + reach + 1] = coefficients[:, order - reach : order + reach + 1]
-        return np.array([toeplitz(row[middle:], row[middle::-1]) for row in padded])
-
-    def responses(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-        """Positions, coordinates y and forces F in response to every source.
-
-        Returns
-        -------
-        x : (node, contact, oscillator, n, source sideband)
-        y, force : (node, contact source, contact, n, source sideband)
-        """
-        sidebands = omega[:, None] + self.shifts
-        contacts, bodies, count = self.machine.contacts, self.bodies, self.count
-        gain = np.array([contact.density.response(sidebands) for contact in contacts])  # (contact, node, n)
-        collect = self.coupling.transpose(0, 2, 1, 3).reshape(len(contacts), count, bodies * count)
-        spread = self.coupling.reshape(len(contacts), bodies * count, count)
-        matrix = np.zeros((len(omega), bodies * count, bodies * count), dtype=complex)
-        diagonal = np.arange(bodies * count)
-        stiffness = self.machine.omega[None, :, None] ** 2 - sidebands[:, None, :] ** 2
-        matrix[:, diagonal, diagonal] = stiffness.reshape(len(omega), -1)
-        for index in range(len(contacts)):
-            matrix -= (spread[index] * gain[index][:, None, :]) @ collect[index]
-        inverse = np.linalg.inv(matrix)
-        x = np.stack([inverse @ spread[index] for index in range(len(contacts))], axis=1)
-        y = np.stack([collect[index] @ x for index in range(len(contacts))], axis=2)
-        force = y * gain.transpose(1, 0, 2)[:, None, :, :, None]
-        for index in range(len(contacts)):
-            force[:, index, index] += np.eye(count)
-        return x.reshape(len(omega), len(contacts), bodies, count, count), y, force
-
     def integrand(self, omega: FloatArray) -> FloatArray:
         """All integrands on w >= 0, folded with w < 0, over 2π."""
-        contacts = self.machine.contacts
-        sidebands = omega[:, None] + self.shifts
-        x, y, force = self.responses(omega)
-        noise = np.array([contact.noise_power_spectrum(sidebands) for contact in contacts])
-        loss = np.array([contact.spectral_density(sidebands) for contact in contacts])
+        sidebands = omega[:, None] + self.responses.shifts
+        x, y, force = self.responses.solve(omega)
+        noise, loss = self.responses.noise(sidebands), self.responses.loss(sidebands)
         center = self.harmonics
         source = noise[:, :, center].T  # (node, contact)
         own_x, own_y, own_force = x[..., center], y[..., center], force[..., center]
@@ -206,7 +107,7 @@ class _Harmonics:
             "covariance": self._waves(source, own_x[:, :, :, None], own_x[:, :, None, :]),
             "position_velocity": _mean(source, own_x[:, :, :, None], velocity[:, :, None, :]),
         }
-        arrays["cnumber"], arrays["commutator"] = self._fluctuations(noise, loss, x, force)
+        arrays["cnumber"], arrays["commutator"] = fluctuation_integrands(self.responses, noise, loss, x, force)
         if not self.diverging:
             arrays["velocity"] = _mean(source, velocity[:, :, :, None], velocity[:, :, None, :])
         return self.layout.pack(len(omega), **arrays) / (2 * np.pi)
@@ -215,7 +116,7 @@ class _Harmonics:
         """Fourier coefficients k >= 0 of <a(t) b(t)>, folded: (node, re/im, k, …)."""
         waves = []
         for k in range(self.harmonics + 1):
-            stop = self.count - k
+            stop = self.responses.count - k
             up = (a[..., k:] * b[..., :stop].conj()).sum(axis=-1)
             down = (a[..., :stop] * b[..., k:].conj()).sum(axis=-1)
             waves.append(np.einsum("bc,bc...->b...", source, up + down.conj()))
@@ -225,8 +126,8 @@ class _Harmonics:
     def _power(self, source: FloatArray, own_x: ComplexArray, own_force: ComplexArray) -> FloatArray:
         """-ġ_l <x_l F> summed over driven contacts: (node, re/im, k, oscillator)."""
         total = np.zeros((len(source), 2, self.harmonics + 1, self.bodies))
-        for index in self.driven:
-            moved = np.einsum("lnm,bclm->bcln", self.coupling_rate[index], own_x)
+        for index in self.responses.driven:
+            moved = np.einsum("lnm,bclm->bcln", self.responses.coupling_rate[index], own_x)
             total -= self._waves(source, moved, own_force[:, :, index, None, :])
         return total
 
@@ -269,26 +170,6 @@ class _Harmonics:
         """Whether the instantaneous heat current of a contact depends on the band."""
         contact = self.machine.contacts[index]
         return contact.is_driven and not contact.density.memory().size
-
-    def _fluctuations(
-        self, noise: FloatArray, loss: FloatArray, x: ComplexArray, force: ComplexArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """c-number and commutator integrands of D for each oscillator and for their sum."""
-        center = self.harmonics
-        sources = range(len(self.machine.contacts))
-        cnumber, commutator = np.zeros((2, len(x), self.bodies + 1))
-        moved = [np.einsum("lnm,bclms->bclns", self.coupling_rate[e], x) for e in self.driven]
-        for c, d in product(sources, repeat=2):
-            amplitude = np.zeros((len(x), self.bodies + 1, self.count), dtype=complex)
-            for e, shifted in zip(self.driven, moved, strict=True):
-                struck = np.einsum("blj,bjn->bln", shifted[:, c, :, :, center], force[:, d, e].conj())
-                echoed = np.einsum("bj,bljn->bln", force[:, c, e, :, center], shifted[:, d].conj())
-                amplitude[:, :-1] -= struck + echoed
-            amplitude[:, -1] = amplitude[:, :-1].sum(axis=1)
-            strength = np.abs(amplitude) ** 2
-            cnumber += (strength * (noise[c][:, center, None] * noise[d])[:, None, :]).sum(axis=2)
-            commutator -= (strength * (loss[c][:, center, None] * loss[d])[:, None, :]).sum(axis=2)
-        return cnumber, commutator
 
 
 def _mean(source: FloatArray, a: ComplexArray, b: ComplexArray) -> FloatArray:

@@ -65,7 +65,7 @@ class _SecondOrder:
         self.undriven = machine.undriven()
         self.embedding = Embedding(self.undriven)
         self.embedding.require_stable()
-        self.driven = [contact for contact in machine.contacts if contact.is_driven]
+        self.driven = [c for c in machine.contacts if c.reservoir in machine.driven_reservoirs]
         bodies = len(machine.omega)
         self.layout = Layout(
             {
@@ -168,8 +168,7 @@ class _SecondOrder:
         return assemble(machine, variables, attrs, undefined={**undefined, **reason})
 
     def _static_reservoirs(self) -> list[int]:
-        driven = {contact.reservoir for contact in self.driven}
-        return [i for i in range(len(self.machine.reservoirs)) if i not in driven]
+        return [i for i in range(len(self.machine.reservoirs)) if i not in self.machine.driven_reservoirs]
 
     def _averages(self, integrals: dict[str, FloatArray], sign: float) -> dict[str, FloatArray]:
         """Base observables from integrals (sign -1), or their error bounds from errors (sign +1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,23 +17,33 @@ NonNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
 def sentence(error: ValidationError) -> str:
     """First complaint of a pydantic error as one sentence with key, value and remedy."""
     first = error.errors(include_url=False)[0]
-    steps = (s for s in first["loc"] if not (isinstance(s, str) and "[" in s))
+    kind, value, context = first["type"], first["input"], first.get("ctx", {})
+    steps = [step for step in first["loc"] if not (isinstance(step, str) and "[" in step)]
+    if steps and isinstance(value, dict) and steps[-1] in (value.get("kind"), value.get("method")):
+        steps.pop()  # the tag by which pydantic chose among several models: no key of the user's
     key = ".".join(str(step) for step in steps) or "input"
-    kind, message = first["type"], first["msg"]
     if kind == "value_error":
-        inner = str(first["ctx"]["error"])
+        inner = str(context["error"])
         if key == "input":
             return inner
         return f"`{key}.{inner[1:]}" if inner.startswith("`") else f"`{key}`: {inner}"
     if kind == "missing":
         return f"`{key}` is missing; add it."
     if kind == "extra_forbidden":
-        return f"`{key}` = {first['input']!r} is not a known key; remove it or correct its spelling."
+        return f"`{key}` = {value!r} is not a known key; remove it or correct its spelling."
+    if kind == "union_tag_not_found":
+        return f"`{key}.{context['discriminator'][1:-1]}` is missing; add it."
     if kind == "union_tag_invalid":
-        context = first["ctx"]
-        return f"`{key}.kind` = {context['tag']!r} is not known; use one of {context['expected_tags']}."
-    message = message.replace("Input should be", "must be").replace("Input should", "must")
-    return f"`{key}` = {first['input']!r} is not allowed: it {message}."
+        tag, expected = context["tag"], context["expected_tags"]
+        return f"`{key}.{context['discriminator'][1:-1]}` = {tag!r} is not known; use one of {expected}."
+    return f"`{key}` = {value!r} is not allowed: it {_demand(first['msg'])}."
+
+
+def _demand(message: str) -> str:
+    """What pydantic asks for, in the words of a run file: "must be a table"."""
+    message = re.sub(r"^\w+ should", "must", message)
+    message = re.sub(r"a valid dictionary.*", "a table", message).replace("a valid tuple", "a list")
+    return message.removesuffix(" after validation, not 0")
 
 
 class Model(BaseModel):

@@ -176,6 +176,11 @@ class Machine(Model):
             ]
         return tuple(contacts)
 
+    @property
+    def driven_reservoirs(self) -> frozenset[int]:
+        """Indices of the reservoirs with a coupling that depends on time."""
+        return frozenset(contact.reservoir for contact in self.contacts if contact.is_driven)
+
     def undriven(self) -> Machine:
         """The machine with its static reservoirs alone.
 
@@ -184,8 +189,7 @@ class Machine(Model):
         InputError
             When every reservoir is driven.
         """
-        driven = {contact.reservoir for contact in self.contacts if contact.is_driven}
-        static = tuple(r for index, r in enumerate(self.reservoirs) if index not in driven)
+        static = tuple(r for index, r in enumerate(self.reservoirs) if index not in self.driven_reservoirs)
         if not static:
             raise InputError("`reservoir`: all are driven; this needs a static one that damps the oscillators.")
         return self.model_copy(update={"reservoirs": static, "drive_frequency": self.angular_frequency})

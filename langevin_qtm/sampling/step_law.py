@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import expm
 
+from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import GAUSS_NODES, MAJOR, MINOR, Embedding
 from langevin_qtm.physics.machine import Machine
@@ -208,6 +209,65 @@ def step_law(embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int)
     propagator = late @ early
     propagator[:, :, layout.dynamic : layout.dense] = 0.0
     return StepLaw(layout, propagator, late @ early_noise @ late.transpose(0, 2, 1) + late_noise)
+
+
+def merged(law: StepLaw, count: int) -> StepLaw:
+    """The law of `count` consecutive steps taken as one."""
+    fresh = np.arange(law.layout.dynamic, law.layout.dense)
+    propagator, covariance = law.propagator[::count], law.covariance[:, ::count]
+    for offset in range(1, count):
+        flow = law.propagator[offset::count].copy()
+        flow[:, fresh, fresh] = 1.0  # force integrals go on within the merged step
+        propagator = flow @ propagator
+        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + law.covariance[:, offset::count]
+    propagator[:, :, fresh] = 0.0
+    return StepLaw(law.layout, propagator, covariance)
+
+
+def resolved_step_law(
+    embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int, tolerance: float
+) -> tuple[StepLaw, float]:
+    """Law of steps that are themselves made of ever more substeps, until powers and covariances settle.
+
+    However fast the dynamics within a step, its law is exact to the tolerance, and costs the run nothing.
+
+    Returns
+    -------
+    law : StepLaw
+        With `steps` steps per period.
+    error : float
+        Change at the last doubling of the substeps, of local powers relative to the largest, and of
+        covariances relative to the largest: an upper estimate, since the order is at least two.
+
+    Raises
+    ------
+    NotConvergedError
+        When 2^14 substeps a period, or 64 a step, are not enough.
+    """
+    count, error = 1, np.inf
+    law = step_law(embedding, filters, steps)
+    before = _steady_moments(law)
+    while error > tolerance:
+        count *= 2
+        if count > 64 or count * steps > max(2**14, 2 * steps):
+            raise NotConvergedError("Step law", error, tolerance, "loosen `solver.step_tolerance`")
+        law = merged(step_law(embedding, filters, count * steps), count)
+        now = _steady_moments(law)
+        error = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-290)) for a, b in zip(before, now, strict=True))
+        before = now
+    return law, error
+
+
+def _steady_moments(law: StepLaw) -> tuple[FloatArray, FloatArray]:
+    """Period averages of local powers and position covariances under the periodic law."""
+    covariance, bodies = law.periodic_covariance, law.layout.bodies
+    theta = 2 * np.pi * np.arange(law.steps) / law.steps
+    power = np.zeros(bodies)
+    for index, contact in enumerate(law.machine.contacts):
+        slope = law.machine.angular_frequency * contact.coupling_slopes(theta)
+        force = law.layout.force_row(index, theta)
+        power -= np.einsum("kl,kls,ks->l", slope, covariance[:, :bodies], force) / law.steps
+    return power, covariance[:, :bodies, :bodies].mean(axis=0)
 
 
 def _interval(drift: FloatArray, inputs: FloatArray, duration: float) -> tuple[FloatArray, FloatArray]:

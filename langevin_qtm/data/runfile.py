@@ -1,0 +1,291 @@
+"""Run files: TOML in, a validated `Run` out. Every complaint is one `InputError` sentence in the file's own keys.
+
+The order of the oscillators in `medium.frequencies` is the order of the dim `oscillator`, so it is part of
+the resolved configuration and of its hash; the order of every other key is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from langevin_qtm.errors import InputError
+from langevin_qtm.physics._model import Model, Positive
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.reservoir import Reservoir
+from langevin_qtm.sampling.settings import Count, SimulateSettings
+
+Tolerance = Annotated[Positive, Field(lt=1)]
+
+
+class PeriodicSteadyStateSettings(Model):
+    """Settings of `periodic_steady_state`: accuracy, and points over the period."""
+
+    method: Literal["periodic_steady_state"] = "periodic_steady_state"
+    tolerance: Tolerance = 1e-9
+    phases: Count = 64
+
+
+class SecondOrderSettings(Model):
+    """Settings of `second_order`: accuracy of its frequency integrals."""
+
+    method: Literal["second_order"] = "second_order"
+    tolerance: Tolerance = 1e-9
+
+
+SETTINGS: dict[str, type[Model]] = {
+    "simulate": SimulateSettings,
+    "periodic_steady_state": PeriodicSteadyStateSettings,
+    "second_order": SecondOrderSettings,
+}
+Settings = Annotated[
+    SimulateSettings | PeriodicSteadyStateSettings | SecondOrderSettings, Field(discriminator="method")
+]
+
+
+class Medium(Model):
+    """Table `[medium]`."""
+
+    frequencies: Mapping[str, Positive] = Field(min_length=1)
+    wiring: Literal["joint", "independent"] = "joint"
+
+
+class DriveTable(Model):
+    """Table `[drive]`."""
+
+    frequency: Positive
+
+
+class RunFile(Model):
+    """A run file, key by key."""
+
+    title: str = ""
+    medium: Medium
+    drive: DriveTable | None = None
+    reservoir: tuple[Reservoir, ...] = Field(min_length=1)
+    solver: Settings
+
+
+class Run(Model):
+    """What a run file asks for.
+
+    Parameters
+    ----------
+    title : str
+    machine : Machine
+    solver : SimulateSettings, PeriodicSteadyStateSettings or SecondOrderSettings
+    """
+
+    title: str = ""
+    machine: Machine
+    solver: Settings
+
+    @property
+    def config_json(self) -> str:
+        """The resolved run file as canonical JSON: every default filled in, couplings as harmonics."""
+        machine = self.machine.model_dump(mode="json", exclude_none=True)
+        for reservoir in machine["reservoirs"]:
+            if "coupling" in reservoir:
+                given = reservoir["coupling"]
+                reservoir["coupling"] = {name: given[name] for name in machine["frequencies"] if name in given}
+        config = {
+            "title": self.title,
+            "medium": {"frequencies": machine["frequencies"], "wiring": machine["wiring"]},
+            "drive": {"frequency": machine.get("drive_frequency")},
+            "reservoir": machine["reservoirs"],
+            "solver": self.solver.model_dump(mode="json", exclude_none=True),
+        }
+        if self.machine.drive_frequency is None:
+            del config["drive"]
+        return json.dumps(config, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @property
+    def config_sha256(self) -> str:
+        """SHA-256 of `config_json`, 64 hexadecimal digits."""
+        return hashlib.sha256(self.config_json.encode()).hexdigest()
+
+
+def load_run(path: str | Path, overrides: Mapping[str, object] | None = None) -> Run:
+    """Machine and solver settings of a run file.
+
+    Parameters
+    ----------
+    path : str or Path
+        TOML file.
+    overrides : mapping of dotted key to value, optional
+        Applied to the file before it is checked. Reservoirs go by name or by index:
+        `reservoir.driven.temperature`. A new `solver.method` drops the keys of the file's own method.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or does not describe a run: key, value and remedy in one sentence.
+    """
+    try:
+        return _build(_overridden(_read(Path(path)), overrides or {}))
+    except RecursionError:
+        raise InputError(f"Run file `{path}` is nested too deeply; flatten its tables.") from None
+
+
+def parse_override(text: str) -> tuple[str, object]:
+    """Split `key=value`; the value is TOML, or else a plain string.
+
+    Raises
+    ------
+    InputError
+        When there is no key or no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"`--set {text}` is not an assignment; write key=value, such as drive.frequency=0.5.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    return key.strip(), parsed["value"] if set(parsed) == {"value"} else value.strip()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Tables of a TOML file."""
+    try:
+        data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"Run file `{path}` does not exist; check the path.") from None
+    except OSError as error:
+        raise InputError(f"Run file `{path}` cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"Run file `{path}` is not UTF-8 text; give a TOML file.") from None
+    except ValueError as error:
+        raise InputError(f"Run file `{path}` is not valid TOML: {error}; correct it.") from None
+    if not data:
+        raise InputError(f"Run file `{path}` is empty; it needs `[medium]`, `[[reservoir]]` and `[solver]`.")
+    return data
+
+
+def _build(data: dict[str, Any]) -> Run:
+    """Run from the tables of a file, overrides included."""
+    _refuse_huge_integers(data, "")
+    _refuse_later_versions(data)
+    try:
+        file = RunFile(**data)
+    except InputError as error:
+        raise InputError(_with_reservoir_name(str(error), data.get("reservoir"))) from None
+    machine = Machine(
+        frequencies=file.medium.frequencies,
+        reservoirs=file.reservoir,
+        drive_frequency=file.drive.frequency if file.drive else None,
+        wiring=file.medium.wiring,
+    )
+    return Run(title=file.title, machine=machine, solver=file.solver)
+
+
+def _label(reservoirs: Sequence[Any], index: int) -> str:
+    """Name of a reservoir if it has one, else its index."""
+    table = reservoirs[index]
+    name = table.get("name") if isinstance(table, dict) else None
+    return name if isinstance(name, str) and name else str(index)
+
+
+def _with_reservoir_name(sentence: str, reservoirs: Any) -> str:
+    """The sentence with a leading `reservoir.0…` turned into `reservoir.<name>…`."""
+    found = re.match(r"`reservoir\.(\d+)", sentence)
+    if not found:
+        return sentence
+    return f"`reservoir.{_label(reservoirs, int(found[1]))}{sentence[found.end() :]}"
+
+
+def _refuse_huge_integers(value: Any, key: str) -> None:
+    """TOML integers have 64 bits; larger ones overflow floats and cannot be stored."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for step, item in items:
+            _refuse_huge_integers(item, f"{key}.{step}" if key else str(step))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError(f"`{key}` is an integer of more than 64 bits; make it smaller.")
+
+
+def _refuse_later_versions(data: dict[str, Any]) -> None:
+    """Name what a run file may ask of later versions, but not of this one."""
+    known = ", ".join(map(repr, SETTINGS))
+    if "sweep" in data:
+        raise InputError("`sweep` is not supported by this version; remove it and run one file for each value.")
+    if _table(data.get("solver")).get("method") == "transient":
+        raise InputError(f"`solver.method` = 'transient' is not supported by this version; use one of {known}.")
+    reservoirs = data.get("reservoir")
+    for index, table in enumerate(reservoirs if isinstance(reservoirs, list) else []):
+        key = f"reservoir.{_label(reservoirs, index)}"
+        if _table(_table(table).get("spectral_density")).get("kind") == "table":
+            raise InputError(
+                f"`{key}.spectral_density.kind` = 'table' is not supported by this version; "
+                "use one of 'ohmic', 'drude', 'lorentzian'."
+            )
+        for oscillator, coupling in _table(_table(table).get("coupling")).items():
+            if "envelope" in _table(coupling):
+                raise InputError(
+                    f"`{key}.coupling.{oscillator}.envelope` is not supported by this version; remove it."
+                )
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """The value if it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+    """The tables with values replaced, the method of the solver first."""
+    method = overrides.get("solver.method")
+    solver = data.get("solver")
+    if isinstance(solver, dict) and isinstance(method, str) and method in SETTINGS:
+        previous = solver.get("method")
+        if previous != method and isinstance(previous, str) and previous in SETTINGS:
+            stale = SETTINGS[previous].model_fields.keys() - SETTINGS[method].model_fields.keys()
+            data = data | {"solver": {key: value for key, value in solver.items() if key not in stale}}
+    for key, value in overrides.items():
+        _assign(data, key, deepcopy(value))
+    return data
+
+
+def _assign(data: dict[str, Any], key: str, value: object) -> None:
+    """Replace one value by its dotted key, making tables on the way."""
+    *parents, last = _steps(key)
+    node: Any = data
+    for depth, step in enumerate(parents):
+        step = _position(node, step, key, parents[:depth])
+        node = node.setdefault(step, {}) if isinstance(node, dict) else node[step]
+    node[_position(node, last, key, parents)] = value
+
+
+def _steps(key: str) -> list[str]:
+    """Parts of a dotted key; quoted parts may contain dots."""
+    try:
+        node: Any = tomllib.loads(f"{key} = 0")
+    except ValueError:
+        return key.split(".")
+    steps = []
+    while isinstance(node, dict) and len(node) == 1:
+        step, node = next(iter(node.items()))
+        steps.append(step)
+    return steps if node == 0 else key.split(".")
+
+
+def _position(node: Any, step: str, key: str, parents: Sequence[str]) -> str | int:
+    """Key of a table, or index of a list whose items go by name or by index."""
+    if isinstance(node, dict):
+        return step
+    where = ".".join(parents)
+    if not isinstance(node, list):
+        raise InputError(f"`{key}` cannot be set: `{where}` = {node!r} is not a table; set `{where}` as a whole.")
+    names = [_label(node, index) for index in range(len(node))]
+    if step in names:
+        return names.index(step)
+    if step.isdecimal() and int(step) < len(node):
+        return int(step)
+    raise InputError(f"`{key}` cannot be set: `{where}` has no item {step!r}; use one of {names}.")

@@ -1,0 +1,99 @@
+"""Where trajectories begin: the covariance of the carried variables (z, q) at t = 0."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import solve_continuous_lyapunov
+
+from langevin_qtm.physics.conventions import FloatArray, omega_coth
+from langevin_qtm.physics.embedding import Embedding
+from langevin_qtm.sampling.step_law import Layout, StepLaw, step_law
+
+
+def start_covariance(law: StepLaw, start: str, initial_temperature: float | None) -> FloatArray:
+    """Covariance at t = 0, dims (carried, carried).
+
+    Parameters
+    ----------
+    law : StepLaw
+    start : {"steady", "equilibrated", "factorised"}
+        `steady`: the periodic law. `equilibrated`: the stationary law with the static reservoirs alone;
+        driven ones, in their own equilibrium, are switched on at t = 0. `factorised`: every oscillator
+        thermal by itself, every reservoir in its own equilibrium, all switched on at t = 0.
+    initial_temperature : float or None
+        Of the oscillators of a factorised start; `None`: that of the last reservoir.
+
+    Switching on at t = 0 with g(0) != 0 gives the reservoir force its initial slip -γ(0) y(0); for a
+    memoryless reservoir that is an impulse, the momenta jump by -γ g_l y(0).
+    """
+    layout = law.layout
+    carried = np.r_[0 : layout.dynamic, layout.dense : layout.size]
+    if start == "steady":
+        return law.periodic_covariance[0][np.ix_(carried, carried)]
+    machine = law.machine
+    covariance = _free_reservoirs(layout)
+    switched = list(range(layout.contacts))
+    if start == "factorised":
+        temperature = machine.temperatures[-1] if initial_temperature is None else initial_temperature
+        thermal = omega_coth(machine.omega, temperature)
+        bodies = np.arange(layout.bodies)
+        covariance[bodies, bodies] = thermal / (2 * machine.omega**2)
+        covariance[layout.bodies + bodies, layout.bodies + bodies] = thermal / 2
+    else:
+        switched = [c for c in switched if machine.contacts[c].reservoir in machine.driven_reservoirs]
+        _insert_static_law(layout, covariance, [c for c in range(layout.contacts) if c not in switched])
+    slip = np.eye(layout.size)
+    for index in switched:
+        memory = layout.embedding.memories[index]
+        g = machine.contacts[index].couplings(np.zeros(1))[0]
+        if memory.size:
+            slip[layout.friction[index].start, : layout.bodies] -= memory.slip * g
+        slip[layout.bodies : 2 * layout.bodies, : layout.bodies] -= memory.friction * np.outer(g, g)
+    return (slip @ covariance @ slip.T)[np.ix_(carried, carried)]
+
+
+def _free_reservoirs(layout: Layout) -> FloatArray:
+    """Every reservoir in its own equilibrium: noises and filter states, nothing else."""
+    covariance = np.zeros((layout.size, layout.size))
+    for index, noise_filter in enumerate(layout.filters):
+        memory = layout.embedding.memories[index]
+        part = np.r_[layout.noise[index], layout.filter[index]]
+        drift = np.zeros((len(part), len(part)))
+        drift[: memory.size, : memory.size] = memory.drift
+        drift[: memory.size, memory.size :] = np.outer(memory.noise_gain, noise_filter.residues)
+        drift[memory.size :, memory.size :] = -np.diag(noise_filter.rates)
+        gain = np.concatenate([memory.noise_gain * noise_filter.white, np.ones(len(noise_filter.rates))])
+        covariance[np.ix_(part, part)] = solve_continuous_lyapunov(drift, -np.outer(gain, gain))
+    return covariance
+
+
+def _insert_static_law(layout: Layout, covariance: FloatArray, static: list[int]) -> None:
+    """Overwrite oscillators and static reservoirs by their common stationary law."""
+    embedding = Embedding(layout.embedding.machine.undriven())
+    embedding.require_stable()
+    law = step_law(embedding, tuple(layout.filters[c] for c in static), 1)
+    inner = law.layout
+    place = np.zeros(inner.size, dtype=int)
+    place[: 2 * layout.bodies] = np.arange(2 * layout.bodies)
+    for own, index in enumerate(static):
+        for part in ("friction", "noise", "filter"):
+            source, target = getattr(inner, part)[own], getattr(layout, part)[index]
+            place[source] = np.arange(target.start, target.stop)
+    kept = np.r_[0 : inner.dynamic, inner.dense : inner.size]
+    covariance[np.ix_(place[kept], place[kept])] = law.periodic_covariance[0][np.ix_(kept, kept)]
+
+
+def after_periods(law: StepLaw, covariance: FloatArray, periods: int) -> FloatArray:
+    """Covariance a number of whole periods later, by powers of the period map; dims (carried, carried)."""
+    layout = law.layout
+    carried = np.r_[0 : layout.dynamic, layout.dense : layout.size]
+    flow, added = np.eye(len(carried)), np.zeros((len(carried), len(carried)))
+    for step, noise in zip(law.propagator, law.covariance.sum(axis=0), strict=True):
+        step, noise = step[np.ix_(carried, carried)], noise[np.ix_(carried, carried)]
+        flow, added = step @ flow, step @ added @ step.T + noise
+    while periods:
+        if periods % 2:
+            covariance = flow @ covariance @ flow.T + added
+        flow, added = flow @ flow, flow @ added @ flow.T + added
+        periods //= 2
+    return 0.5 * (covariance + covariance.T)
