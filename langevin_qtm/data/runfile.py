@@ -1,4 +1,4 @@
-"""Run files: TOML in, a validated `Run` out. Every complaint is one `InputError` sentence in the file's own keys.
+"""Run files: TOML in, a validated `Run` out. Every complaint is one sentence in the file's own keys.
 
 The order of the oscillators in `medium.frequencies` is the order of the dim `oscillator`, so it is part of
 the resolved configuration and of its hash; the order of every other key is not.
@@ -95,7 +95,9 @@ class Run(Model):
         for reservoir in machine["reservoirs"]:
             if "coupling" in reservoir:
                 given = reservoir["coupling"]
-                reservoir["coupling"] = {name: given[name] for name in machine["frequencies"] if name in given}
+                reservoir["coupling"] = {
+                    name: given[name] for name in machine["frequencies"] if name in given
+                }
         config = {
             "title": self.title,
             "medium": {"frequencies": machine["frequencies"], "wiring": machine["wiring"]},
@@ -145,7 +147,9 @@ def parse_override(text: str) -> tuple[str, object]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"`--set {text}` is not an assignment; write key=value, such as drive.frequency=0.5.")
+        raise InputError(
+            f"`--set {text}` is not an assignment; write key=value, such as drive.frequency=0.5."
+        )
     try:
         parsed = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
@@ -216,11 +220,16 @@ def _refuse_later_versions(data: dict[str, Any]) -> None:
     """Name what a run file may ask of later versions, but not of this one."""
     known = ", ".join(map(repr, SETTINGS))
     if "sweep" in data:
-        raise InputError("`sweep` is not supported by this version; remove it and run one file for each value.")
+        raise InputError(
+            "`sweep` is not supported by this version; remove it and run one file for each value."
+        )
     if _table(data.get("solver")).get("method") == "transient":
-        raise InputError(f"`solver.method` = 'transient' is not supported by this version; use one of {known}.")
+        raise InputError(
+            f"`solver.method` = 'transient' is not supported by this version; use one of {known}."
+        )
     reservoirs = data.get("reservoir")
-    for index, table in enumerate(reservoirs if isinstance(reservoirs, list) else []):
+    reservoirs = reservoirs if isinstance(reservoirs, list) else []
+    for index, table in enumerate(reservoirs):
         key = f"reservoir.{_label(reservoirs, index)}"
         if _table(_table(table).get("spectral_density")).get("kind") == "table":
             raise InputError(
@@ -258,8 +267,8 @@ def _assign(data: dict[str, Any], key: str, value: object) -> None:
     *parents, last = _steps(key)
     node: Any = data
     for depth, step in enumerate(parents):
-        step = _position(node, step, key, parents[:depth])
-        node = node.setdefault(step, {}) if isinstance(node, dict) else node[step]
+        position = _position(node, step, key, parents[:depth])
+        node = node.setdefault(position, {}) if isinstance(node, dict) else node[position]
     node[_position(node, last, key, parents)] = value
 
 
@@ -282,7 +291,9 @@ def _position(node: Any, step: str, key: str, parents: Sequence[str]) -> str | i
         return step
     where = ".".join(parents)
     if not isinstance(node, list):
-        raise InputError(f"`{key}` cannot be set: `{where}` = {node!r} is not a table; set `{where}` as a whole.")
+        raise InputError(
+            f"`{key}` cannot be set: `{where}` = {node!r} is not a table; set `{where}` as a whole."
+        )
     names = [_label(node, index) for index in range(len(node))]
     if step in names:
         return names.index(step)

@@ -35,18 +35,24 @@ PERIOD_AVERAGES = {
     "heat_current": Variable(R, POWER, "heat current, > 0 leaves the reservoir"),
     "balance_residual": Variable((), POWER, "first-law residual: heat currents plus power"),
     "entropy_production": Variable((), RATE, "entropy production rate"),
-    "efficiency": Variable((), "1", "engine efficiency: extracted power over heat current from the hot reservoir"),
+    "efficiency": Variable(
+        (), "1", "engine efficiency: extracted power over heat current from the hot reservoir"
+    ),
     "conversion_efficiency": Variable((), "1", "extracted over supplied local power"),
     "position_covariance": Variable(LL, SQUARE, "symmetrized covariance of positions"),
     "velocity_covariance": Variable(LL, RATE, "symmetrized covariance of velocities"),
-    "position_velocity_covariance": Variable(LL, "1", "symmetrized covariance of position and velocity (primed)"),
+    "position_velocity_covariance": Variable(
+        LL, "1", "symmetrized covariance of position and velocity (primed)"
+    ),
     "pearson": Variable((), "1", "Pearson coefficient of the first two positions"),
     "fluctuation_cnumber": Variable(L, "omega_A^3", "c-number part of the local power fluctuation D"),
     "fluctuation_quantum": Variable(L, "omega_A^3", "local power fluctuation D, commutator part included"),
     "tur_ratio": Variable(L, "1", "uncertainty ratio S D / P^2 of the local power, quantum D"),
     "tur_ratio_cnumber": Variable(L, "1", "uncertainty ratio S D / P^2 of the local power, c-number D"),
     "power_fluctuation_cnumber": Variable((), "omega_A^3", "c-number part of the total power fluctuation D"),
-    "power_fluctuation_quantum": Variable((), "omega_A^3", "total power fluctuation D, commutator part included"),
+    "power_fluctuation_quantum": Variable(
+        (), "omega_A^3", "total power fluctuation D, commutator part included"
+    ),
     "power_tur_ratio": Variable((), "1", "uncertainty ratio S D / P^2 of the total power, quantum D"),
 }
 PHASE = ("phase",)
@@ -74,8 +80,12 @@ COORDINATES = {
     "frequency": ("omega_A", "angular frequency"),
 }
 SPECTRA = {
-    "noise_spectrum_target": Variable(("reservoir", "frequency"), "omega_A^2", "noise power spectrum J coth(w/2T)"),
-    "noise_spectrum_filter": Variable(("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"),
+    "noise_spectrum_target": Variable(
+        ("reservoir", "frequency"), "omega_A^2", "noise power spectrum J coth(w/2T)"
+    ),
+    "noise_spectrum_filter": Variable(
+        ("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"
+    ),
 }
 SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | TRAJECTORIES | SPECTRA
 UNCERTAINTY = {"_se": "standard error of ", "_error": "error estimate of "}

@@ -30,13 +30,19 @@ def sentence(error: ValidationError) -> str:
     if kind == "missing":
         return f"`{key}` is missing; add it."
     if kind == "extra_forbidden":
-        return f"`{key}` = {value!r} is not a known key; remove it or correct its spelling."
+        return f"`{key}` = {_short(value)} is not a known key; remove it or correct its spelling."
     if kind == "union_tag_not_found":
         return f"`{key}.{context['discriminator'][1:-1]}` is missing; add it."
     if kind == "union_tag_invalid":
         tag, expected = context["tag"], context["expected_tags"]
         return f"`{key}.{context['discriminator'][1:-1]}` = {tag!r} is not known; use one of {expected}."
-    return f"`{key}` = {value!r} is not allowed: it {_demand(first['msg'])}."
+    return f"`{key}` = {_short(value)} is not allowed: it {_demand(first['msg'])}."
+
+
+def _short(value: object) -> str:
+    """The value as the user wrote it, cut when a whole table is at fault."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _demand(message: str) -> str:

@@ -192,7 +192,12 @@ class Machine(Model):
         static = tuple(r for index, r in enumerate(self.reservoirs) if index not in self.driven_reservoirs)
         if not static:
             raise InputError("`reservoir`: all are driven; this needs a static one that damps the oscillators.")
-        return self.model_copy(update={"reservoirs": static, "drive_frequency": self.angular_frequency})
+        return Machine(
+            frequencies=self.frequencies,
+            reservoirs=static,
+            drive_frequency=self.angular_frequency,
+            wiring=self.wiring,
+        )
 
     def __str__(self) -> str:
         lines = [f"Machine, {self.wiring} wiring, Ω = {self.angular_frequency:g}"]

@@ -117,6 +117,17 @@ class Plan:
         return np.concatenate(gains) * self.factors.decay
 
     @cached_property
+    def law_residual(self) -> float:
+        """Σ J_ν + P under the periodic law of the steps: zero but for discretization and rounding."""
+        law, layout = self.law, self.law.layout
+        covariance, heat = law.periodic_covariance, 0.0
+        for c in range(self.contacts):
+            velocity, force = layout.velocity_row(c, self.angles), layout.force_row(c, self.angles)
+            heat += np.einsum("ki,kij,kj->k", velocity, covariance, force).mean()
+            heat += layout.kicks(c, self.angles).mean()
+        return float(heat + law.steady_power.sum())
+
+    @cached_property
     def noise_moments(self) -> tuple[FloatArray, FloatArray]:
         """What conditional means leave out of the products.
 
@@ -127,7 +138,7 @@ class Plan:
         means : (velocity pair,) array
             For the x v and v v products, averaged over the period.
         """
-        layout, machine = self.law.layout, self.law.machine
+        layout = self.law.layout
         noise = self.law.covariance.sum(axis=0)
         ends = np.roll(self.angles, -1)
         bodies = self.bodies
@@ -139,9 +150,7 @@ class Plan:
                 by_phase[:, index] = np.einsum("ks,ks->k", noise[:, a], layout.force_row(b, ends))
             else:
                 velocity, force = layout.velocity_row(a, ends), layout.force_row(b, ends)
-                gain = layout.embedding.memories[b].white_gain * layout.filters[b].white
-                kicks = 0.5 * gain**2 * (machine.contacts[b].couplings(ends) ** 2).sum(axis=1)
-                by_phase[:, index] = np.einsum("ki,kij,kj->k", velocity, noise, force) + kicks
+                by_phase[:, index] = np.einsum("ki,kij,kj->k", velocity, noise, force) + layout.kicks(b, ends)
         mean = noise.mean(axis=0)
         crossed = mean[:bodies, bodies : 2 * bodies].ravel()
         kinetic = [mean[bodies + a, bodies + b] for a, b in self.position_pairs]

@@ -45,6 +45,9 @@ class SimulateSettings(Model):
         steady law (no run-in).
     initial_temperature : float, optional
         Temperature of the oscillators of a factorised start; by default that of the last reservoir.
+    run_in : int, optional
+        Periods between start and measurement. By default seven relaxation times of the slowest Floquet
+        multiplier (none for a steady start); 0 measures the transient.
     periods : int, optional
         Measured drive periods, at most.
     target_error : float, optional
@@ -68,11 +71,12 @@ class SimulateSettings(Model):
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
     start: Literal["equilibrated", "factorised", "steady"] = "equilibrated"
     initial_temperature: NonNegative | None = None
+    run_in: Annotated[int, Field(strict=True, ge=0)] | None = None
     periods: Count | None = None
     target_error: Positive | None = None
     time_limit: Positive | None = None
     steps_per_period: Annotated[int, Field(strict=True, ge=8)] | None = None
-    noise_tolerance: Positive = 3e-5
-    step_tolerance: Positive = 2e-4
+    noise_tolerance: Positive = 1e-5
+    step_tolerance: Positive = 5e-4
     threads: Count | None = None
     recording: Recording = Recording()

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import expm
 
 from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import GAUSS_NODES, MAJOR, MINOR, Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.sampling.noise_filter import NoiseFilter
+
+TAYLOR_ORDER = 10
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,11 @@ class Layout:
             row[:, [self.friction[contact].start, self.noise[contact].start]] += 1.0
         return row
 
+    def kicks(self, contact: int, theta: FloatArray) -> FloatArray:
+        """<ẏ_c times the white part of F_c>, ½ gain² Σ_l g_l² (midpoint sense), dim (phase,)."""
+        gain = self.embedding.memories[contact].white_gain * self.filters[contact].white
+        return 0.5 * gain**2 * (self.embedding.machine.contacts[contact].couplings(theta) ** 2).sum(axis=1)
+
     def generator(self, theta: FloatArray) -> FloatArray:
         """Drift of the embedded state, dims (phase, state, state)."""
         bodies, machine = self.bodies, self.embedding.machine
@@ -171,6 +177,25 @@ class StepLaw:
             phases.append(step @ phases[-1] @ step.T + added)
         return np.array(phases)
 
+    @cached_property
+    def steady_power(self) -> FloatArray:
+        """Local powers in the periodic steady state, dim (oscillator,)."""
+        bodies, machine = self.layout.bodies, self.machine
+        theta = 2 * np.pi * np.arange(self.steps) / self.steps
+        power = np.zeros(bodies)
+        for index, contact in enumerate(machine.contacts):
+            slope = machine.angular_frequency * contact.coupling_slopes(theta)
+            force = self.layout.force_row(index, theta)
+            moment = np.einsum("kls,ks->kl", self.periodic_covariance[:, :bodies], force)
+            power -= (slope * moment).mean(axis=0)
+        return power
+
+    @property
+    def steady_covariance(self) -> FloatArray:
+        """Period average of the position covariance, (oscillator, oscillator)."""
+        bodies = self.layout.bodies
+        return self.periodic_covariance[:, :bodies, :bodies].mean(axis=0)
+
 
 def _sum_of_powers(transition: FloatArray, covariance: FloatArray) -> FloatArray:
     """Σ_j M^j C M^jᵀ by doubling."""
@@ -184,7 +209,9 @@ def _sum_of_powers(transition: FloatArray, covariance: FloatArray) -> FloatArray
     return 0.5 * (total + total.T)
 
 
-def step_law(embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int) -> StepLaw:
+def step_law(
+    embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int, edges: FloatArray | None = None
+) -> StepLaw:
     """Propagators and noise covariances of every step of a period.
 
     Parameters
@@ -194,10 +221,27 @@ def step_law(embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int)
         One for each contact.
     steps : int
         Steps per drive period.
+    edges : (substep + 1,) array, optional
+        Each step is composed of substeps between these fractions of it, 0 to 1; by default it is one.
     """
     layout = Layout(embedding, filters)
-    half = embedding.machine.period / steps / 2
-    angles = [2 * np.pi * (np.arange(steps) + node) / steps for node in GAUSS_NODES]
+    edges = np.array([0.0, 1.0]) if edges is None else edges
+    fresh = np.arange(layout.dynamic, layout.dense)
+    propagator = np.broadcast_to(np.eye(layout.size), (steps, layout.size, layout.size))
+    covariance = np.zeros((layout.contacts, steps, layout.size, layout.size))
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        flow, noise = _substep(layout, steps, start, stop)
+        propagator = flow @ propagator
+        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + noise
+    propagator[:, :, fresh] = 0.0
+    return StepLaw(layout, propagator, covariance)
+
+
+def _substep(layout: Layout, steps: int, start: float, stop: float) -> tuple[FloatArray, FloatArray]:
+    """Propagators and covariances from fraction `start` to `stop` of every step."""
+    half = layout.embedding.machine.period / steps * (stop - start) / 2
+    nodes = start + GAUSS_NODES * (stop - start)
+    angles = [2 * np.pi * (np.arange(steps) + node) / steps for node in nodes]
     first, second = (layout.generator(angle) for angle in angles)
     inputs = np.array([[layout.white_input(c, angle) for angle in angles] for c in range(layout.contacts)])
     early, early_noise = _interval(
@@ -206,87 +250,81 @@ def step_law(embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int)
     late, late_noise = _interval(
         2 * (MINOR * first + MAJOR * second), 2 * (MINOR * inputs[:, 0] + MAJOR * inputs[:, 1]), half
     )
-    propagator = late @ early
-    propagator[:, :, layout.dynamic : layout.dense] = 0.0
-    return StepLaw(layout, propagator, late @ early_noise @ late.transpose(0, 2, 1) + late_noise)
-
-
-def merged(law: StepLaw, count: int) -> StepLaw:
-    """The law of `count` consecutive steps taken as one."""
-    fresh = np.arange(law.layout.dynamic, law.layout.dense)
-    propagator, covariance = law.propagator[::count], law.covariance[:, ::count]
-    for offset in range(1, count):
-        flow = law.propagator[offset::count].copy()
-        flow[:, fresh, fresh] = 1.0  # force integrals go on within the merged step
-        propagator = flow @ propagator
-        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + law.covariance[:, offset::count]
-    propagator[:, :, fresh] = 0.0
-    return StepLaw(law.layout, propagator, covariance)
+    return late @ early, late @ early_noise @ late.transpose(0, 2, 1) + late_noise
 
 
 def resolved_step_law(
     embedding: Embedding, filters: tuple[NoiseFilter, ...], steps: int, tolerance: float
 ) -> tuple[StepLaw, float]:
-    """Law of steps that are themselves made of ever more substeps, until powers and covariances settle.
+    """Law of steps composed of substeps, ever more of them until moments settle.
 
-    However fast the dynamics within a step, its law is exact to the tolerance, and costs the run nothing.
+    Substeps shrink towards the end of the step down to the fastest rate of the machine: what is slaved
+    to the drive on that scale (velocities at strong friction, forces at a high cut-off) is then right at
+    the very end of the step, where moments are taken. Substeps cost the run nothing.
 
     Returns
     -------
     law : StepLaw
         With `steps` steps per period.
     error : float
-        Change at the last doubling of the substeps, of local powers relative to the largest, and of
-        covariances relative to the largest: an upper estimate, since the order is at least two.
+        Change when the number of substeps was last doubled, of local powers relative to the largest,
+        and of covariances relative to the largest: an upper estimate, since the order is at least two.
 
     Raises
     ------
     NotConvergedError
-        When 2^14 substeps a period, or 64 a step, are not enough.
+        When 64-fold subdivision is not enough.
     """
-    count, error = 1, np.inf
-    law = step_law(embedding, filters, steps)
-    before = _steady_moments(law)
+    fastest = float(np.abs(embedding.characteristic_rates()).max())
+    pieces, error = 1, np.inf
+    law = step_law(embedding, filters, steps, substep_edges(embedding, steps, fastest, pieces))
     while error > tolerance:
-        count *= 2
-        if count > 64 or count * steps > max(2**14, 2 * steps):
+        pieces *= 2
+        if pieces > 64:
             raise NotConvergedError("Step law", error, tolerance, "loosen `solver.step_tolerance`")
-        law = merged(step_law(embedding, filters, count * steps), count)
-        now = _steady_moments(law)
-        error = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-290)) for a, b in zip(before, now, strict=True))
-        before = now
+        finer = step_law(embedding, filters, steps, substep_edges(embedding, steps, fastest, pieces))
+        error = max(
+            _relative_change(law.steady_power, finer.steady_power),
+            _relative_change(law.steady_covariance, finer.steady_covariance),
+        )
+        law = finer
     return law, error
 
 
-def _steady_moments(law: StepLaw) -> tuple[FloatArray, FloatArray]:
-    """Period averages of local powers and position covariances under the periodic law."""
-    covariance, bodies = law.periodic_covariance, law.layout.bodies
-    theta = 2 * np.pi * np.arange(law.steps) / law.steps
-    power = np.zeros(bodies)
-    for index, contact in enumerate(law.machine.contacts):
-        slope = law.machine.angular_frequency * contact.coupling_slopes(theta)
-        force = law.layout.force_row(index, theta)
-        power -= np.einsum("kl,kls,ks->l", slope, covariance[:, :bodies], force) / law.steps
-    return power, covariance[:, :bodies, :bodies].mean(axis=0)
+def _relative_change(old: FloatArray, new: FloatArray) -> float:
+    return float(np.abs(new - old).max() / max(np.abs(new).max(), 1e-290))
+
+
+def substep_edges(embedding: Embedding, steps: int, fastest: float, pieces: int) -> FloatArray:
+    """Fractions of a step: 1/2, 3/4, 7/8, … until 1/fastest is resolved, each interval cut into pieces."""
+    levels = max(0, int(np.ceil(np.log2(embedding.machine.period / steps * fastest))))
+    dyadic = np.append(1 - 0.5 ** np.arange(levels + 1), 1.0)
+    inner = dyadic[:-1, None] + np.diff(dyadic)[:, None] * np.arange(pieces) / pieces
+    return np.append(inner.ravel(), 1.0)
 
 
 def _interval(drift: FloatArray, inputs: FloatArray, duration: float) -> tuple[FloatArray, FloatArray]:
-    """exp(drift t) and ∫_0^t e^{drift s} b bᵀ e^{driftᵀ s} ds: (phase, n, n) and (contact, phase, n, n)."""
-    size = drift.shape[-1]
+    """exp(drift t) and ∫_0^t e^{drift s} b bᵀ e^{driftᵀ s} ds: (phase, n, n) and (contact, phase, n, n).
+
+    Over a short time (|drift| t <= 1/4) by Taylor series of order 10 and 6 Gauss nodes, both exact to
+    rounding; then doubled up.
+    """
     stiffness = float(np.abs(drift).sum(axis=-1).max()) * duration
-    doublings = max(0, int(np.ceil(np.log2(stiffness / 0.25)))) if stiffness > 0 else 0
-    short = duration / 2**doublings
-    covariances = []
-    for gain in inputs:
-        block = np.zeros((len(drift), 2 * size, 2 * size))
-        block[:, :size, :size] = -drift
-        block[:, :size, size:] = gain[:, :, None] * gain[:, None, :]
-        block[:, size:, size:] = drift.transpose(0, 2, 1)
-        exponential = expm(short * block)
-        flow = exponential[:, size:, size:].transpose(0, 2, 1)
-        covariances.append(flow @ exponential[:, :size, size:])
-    covariance = np.array(covariances)
+    doublings = max(0, int(np.ceil(np.log2(4 * stiffness)))) if stiffness > 0 else 0
+    short = drift * (duration / 2**doublings)
+    identity = np.eye(drift.shape[-1])
+    change = term = short  # flow - 1, which keeps the digits of slow rates
+    vectors = [inputs[..., None], short @ inputs[..., None]]
+    for order in range(2, TAYLOR_ORDER + 1):
+        term = short @ term / order
+        change = change + term
+        vectors.append(short @ vectors[-1] / order)
+    series = np.concatenate(vectors, axis=-1)  # (contact, phase, n, order)
+    nodes, weights = np.polynomial.legendre.leggauss(6)
+    samples = series @ ((nodes + 1) / 2) ** np.arange(TAYLOR_ORDER + 1)[:, None]
+    covariance = (samples * (weights * duration / 2 ** (doublings + 1))) @ samples.swapaxes(-1, -2)
     for _ in range(doublings):
-        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + covariance
-        flow = flow @ flow
-    return flow, covariance
+        flow = identity + change
+        covariance = flow @ covariance @ flow.swapaxes(-1, -2) + covariance
+        change = 2 * change + change @ change
+    return identity + change, covariance

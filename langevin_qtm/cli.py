@@ -1,0 +1,201 @@
+"""Command line: run, validate, info. Heavy imports wait inside the commands, so that help is fast."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.console import Console
+
+    from langevin_qtm.data.runfile import Run
+
+PROGRAM = "langevin-qtm"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 success; 1 a dataset that disagrees, a limit not reached, or a failed write; 2 input that is
+        refused; 130 interrupted.
+    """
+    _accept_any_encoding()
+    arguments = _parser().parse_args(argv)
+    arguments.argv = list(sys.argv[1:] if argv is None else argv)
+    with warnings.catch_warnings():
+        if getattr(arguments, "quiet", False):
+            warnings.simplefilter("ignore")
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            return arguments.command(arguments)
+        except (InputError, UnstableMachineError) as error:
+            return _fail(str(error), 2)
+        except (NotConvergedError, OSError) as error:
+            return _fail(str(error), 1)
+        except KeyboardInterrupt:
+            return _fail("interrupted; an unfinished run leaves no file.", 130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Time-domain quantum Langevin simulator for quantum thermal machines.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version('langevin_qtm')}")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = verbs.add_parser("run", help="execute a run file and compare the result with exact values")
+    run.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
+    run.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.nc", help="dataset; by default named by content"
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the run file, such as drive.frequency=0.5; may be repeated",
+    )
+    run.add_argument("--quiet", action="store_true", help="print nothing but errors, and skip the comparison")
+    run.set_defaults(command=_run)
+
+    validate = verbs.add_parser(
+        "validate", help="compare a dataset with exact values; status 1 if they disagree"
+    )
+    validate.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
+    validate.set_defaults(command=_validate)
+
+    info = verbs.add_parser("info", help="show what a dataset holds")
+    info.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
+    info.set_defaults(command=_info)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from langevin_qtm.console import make_console
+    from langevin_qtm.data.files import check_writable, save
+    from langevin_qtm.data.provenance import provenance
+    from langevin_qtm.data.runfile import load_run, parse_override
+
+    run = load_run(arguments.file, dict(parse_override(text) for text in arguments.set))
+    output = arguments.output or Path(_default_name(arguments.file, run))
+    if output.resolve() == arguments.file.resolve():
+        raise InputError(f"Output `{output}` is the run file itself; give another name.")
+    check_writable(output)
+    console = make_console(arguments.quiet)
+    console.print(str(run.machine), soft_wrap=True)
+    began = time.perf_counter()
+    dataset = _solve(run, console)
+    dataset.attrs |= provenance(run, [PROGRAM, *arguments.argv], time.perf_counter() - began)
+    save(dataset, output)
+    try:
+        if not arguments.quiet:
+            _compare(dataset, console)
+    finally:
+        console.print(f"Written to {output}", soft_wrap=True)
+    return 0
+
+
+def _default_name(file: Path, run: Run) -> str:
+    """Name of the run file and eight digits of the hash of its configuration."""
+    slug = re.sub(r"[^\w.-]+", "-", file.stem).strip("-.") or "run"
+    return f"{slug}-{run.config_sha256[:8]}.nc"
+
+
+def _solve(run: Run, console: Console) -> xr.Dataset:
+    """Dataset by the method that the run file chose."""
+    from langevin_qtm.console import reporting
+    from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, SecondOrderSettings
+    from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
+    from langevin_qtm.exact.second_order import second_order
+    from langevin_qtm.sampling.progress import Progress
+
+    settings = run.solver
+    with reporting(console) as report:
+        if isinstance(settings, PeriodicSteadyStateSettings):
+            report(Progress("periodic steady state"))
+            return periodic_steady_state(run.machine, settings.tolerance, settings.phases)
+        if isinstance(settings, SecondOrderSettings):
+            report(Progress("second order"))
+            return second_order(run.machine, settings.tolerance)
+        from langevin_qtm.sampling.simulate import simulate
+
+        return simulate(run.machine, settings, report)
+
+
+def _compare(dataset: xr.Dataset, console: Console) -> None:
+    """Table of averages beside the exact values, or alone where these are out of reach."""
+    from langevin_qtm.report import averages_table
+    from langevin_qtm.validation import validate
+
+    try:
+        with console.status("exact values"):
+            validation = validate(dataset)
+    except NotConvergedError as error:
+        console.print(averages_table(dataset))
+        console.print(f"No exact values to compare with: {error}", soft_wrap=True)
+    else:
+        console.print(validation.table())
+        console.print(str(validation), soft_wrap=True)
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    from langevin_qtm.console import make_console
+    from langevin_qtm.data.files import open_dataset
+    from langevin_qtm.validation import validate
+
+    console = make_console()
+    dataset = open_dataset(arguments.file)
+    with console.status("exact values"):
+        validation = validate(dataset)
+    console.print(validation.table())
+    console.print(str(validation), soft_wrap=True)
+    return 0 if validation.agrees else 1
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from langevin_qtm.console import make_console
+    from langevin_qtm.data.files import open_dataset, stored_machine
+    from langevin_qtm.report import attributes_table, averages_table
+
+    console = make_console()
+    dataset = open_dataset(arguments.file)
+    console.print(str(stored_machine(dataset)), soft_wrap=True)
+    console.print(attributes_table(dataset))
+    console.print(averages_table(dataset))
+    return 0
+
+
+def _accept_any_encoding() -> None:
+    """Greek letters must not stop a run on a terminal without them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"{PROGRAM}: warning: {message}", file=sys.stderr)
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"{PROGRAM}: error: {sentence}", file=sys.stderr)
+    return status

@@ -1,0 +1,43 @@
+"""Where a dataset comes from: configuration, versions, machine, time, command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from llvmlite import binding
+
+from langevin_qtm.data.runfile import Run
+
+LIBRARIES = ("numpy", "scipy", "numba", "xarray")
+
+
+def provenance(run: Run, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:
+    """Global attributes that let a stranger repeat a run.
+
+    Parameters
+    ----------
+    run : Run
+    command : sequence of str
+        Command line, program first.
+    wall_seconds : float
+        Time that the solver took.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    own = version("langevin_qtm")
+    attrs: dict[str, str | float] = {
+        "title": run.title,
+        "source": f"langevin_qtm {own}",
+        "history": f"{now}: {shlex.join(command)}",
+        "created": now,
+        "wall_seconds": wall_seconds,
+        "cpu_name": binding.get_host_cpu_name(),
+        "langevin_qtm_version": own,
+        **{f"{name}_version": version(name) for name in LIBRARIES},
+        "config_json": run.config_json,
+        "config_sha256": run.config_sha256,
+    }
+    seed = getattr(run.solver, "seed", None)
+    return attrs if seed is None else {**attrs, "seed": str(seed)}

@@ -1,0 +1,107 @@
+"""Numbers and tables for people: every period average with its error, and what a dataset says of itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from langevin_qtm.data.schema import PERIOD_AVERAGES
+from langevin_qtm.errors import InputError
+from langevin_qtm.physics.conventions import FloatArray
+
+COMPANIONS = {"simulate": "_se", "periodic_steady_state": "_error", "second_order": "_error"}
+ERROR_TITLES = {"_se": "std. error", "_error": "error"}
+SYMMETRIC = {"position_covariance", "velocity_covariance"}
+HIDDEN_ATTRIBUTES = {"Conventions", "config_json", "machine"}
+MAX_DECIMALS = 6
+
+
+def companion(dataset: xr.Dataset) -> str:
+    """Suffix of the error that belongs to each average: `_se` if sampled, `_error` if integrated.
+
+    Raises
+    ------
+    InputError
+        When the dataset's method is not one that yields period averages.
+    """
+    method = dataset.attrs.get("method")
+    if method not in COMPANIONS:
+        raise InputError(
+            f"The dataset's method {method!r} is not known; it must be one of {list(COMPANIONS)}."
+        )
+    return COMPANIONS[method]
+
+
+def averages(dataset: xr.Dataset) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Name, values and errors of every period average that has an error, in the order of the schema."""
+    suffix = companion(dataset)
+    for name, variable in PERIOD_AVERAGES.items():
+        if name in dataset and name + suffix in dataset:
+            values = dataset[name].transpose(*variable.dims).values
+            yield name, values, dataset[name + suffix].transpose(*variable.dims).values
+
+
+def elements(dataset: xr.Dataset, name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Label, such as `local_power[A]`, and index of each number; a symmetric pair only once."""
+    dims = PERIOD_AVERAGES[name].dims
+    for index in np.ndindex(*(dataset.sizes[dim] for dim in dims)):
+        if name in SYMMETRIC and index[0] > index[1]:
+            continue
+        labels = ",".join(str(dataset[dim].values[i]) for dim, i in zip(dims, index, strict=True))
+        yield (f"{name}[{labels}]" if dims else name), index
+
+
+def number(value: float, resolution: float) -> str:
+    """The value to two digits of its error, such as -5.7512e-04 for an error of 3.1e-07."""
+    if math.isnan(value):
+        return "-"
+    if not math.isfinite(value):
+        return str(value)
+    decimals = float(MAX_DECIMALS)
+    if value != 0 and resolution > 0:
+        decimals = math.floor(math.log10(abs(value))) - math.floor(math.log10(resolution)) + 1
+    return f"{value:.{int(min(max(decimals, 1), MAX_DECIMALS))}e}"
+
+
+def error_number(error: float) -> str:
+    """An error to two digits."""
+    return "-" if math.isnan(error) else f"{error:.1e}"
+
+
+def numbers_table(*columns: str) -> Table:
+    """Empty table with a left column of labels and right-justified numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("observable", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def averages_table(dataset: xr.Dataset) -> Table:
+    """Every defined period average with its error."""
+    table = numbers_table("value", ERROR_TITLES[companion(dataset)])
+    for name, values, errors in averages(dataset):
+        for label, index in elements(dataset, name):
+            value, error = float(values[index]), float(errors[index])
+            if not math.isnan(value):
+                table.add_row(Text(label), number(value, error), error_number(error))
+    return table
+
+
+def attributes_table(dataset: xr.Dataset) -> Table:
+    """Sizes of the dims and global attributes, one a line."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("dims", Text(", ".join(f"{dim} {size}" for dim, size in dataset.sizes.items())))
+    for name, value in dataset.attrs.items():
+        if name not in HIDDEN_ATTRIBUTES:
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            table.add_row(Text(str(name)), Text(text))
+    return table

@@ -1,0 +1,133 @@
+"""From accumulated products to observables of every trajectory; trajectories on the first axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from langevin_qtm.physics import thermodynamics
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling.group import Group, Plan, Totals
+from langevin_qtm.sampling.statistics import without_residual
+
+
+def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
+    """Second moments at each phase, per trajectory.
+
+    Returns
+    -------
+    dict
+        `position_covariance` (trajectory, oscillator, oscillator, phase); `local_power` (trajectory,
+        oscillator, phase); `heat_current` (trajectory, reservoir, phase).
+    """
+    machine, bodies = plan.law.machine, plan.bodies
+    by_phase, _ = plan.noise_moments
+    moments = (totals.phase / totals.periods + by_phase[:, :, None]).transpose(2, 1, 0)  # (lane, pair, phase)
+    lanes, _, phases = moments.shape
+    covariance = np.zeros((lanes, bodies, bodies, phases))
+    power = np.zeros((lanes, bodies, phases))
+    heat = np.zeros((lanes, len(machine.reservoirs), phases))
+    for (kind, a, b), moment in zip(plan.pairs, moments.swapaxes(0, 1), strict=True):
+        if kind == 0:
+            covariance[:, a, b] = covariance[:, b, a] = moment
+        elif kind == 1:
+            slope = machine.angular_frequency * machine.contacts[b].drives[a].slope(plan.angles)
+            power[:, a] -= slope * moment
+        else:
+            heat[:, machine.contacts[b].reservoir] += moment
+    return {"position_covariance": covariance, "local_power": power, "heat_current": heat}
+
+
+def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
+    """Period averages per trajectory: base observables of the schema, and velocity moments."""
+    averages = {name: moment.mean(axis=-1) for name, moment in phase_moments(plan, totals).items()}
+    bodies = plan.bodies
+    _, offsets = plan.noise_moments
+    means = (totals.mean / (totals.periods * plan.law.steps) + offsets[:, None]).T
+    crossed, kinetic = means[:, : bodies**2], means[:, bodies**2 :]
+    averages["position_velocity_covariance"] = crossed.reshape(-1, bodies, bodies)
+    velocity = np.zeros((len(means), bodies, bodies))
+    for index, (a, b) in enumerate(plan.position_pairs):
+        velocity[:, a, b] = velocity[:, b, a] = kinetic[:, index]
+    averages["velocity_covariance"] = velocity
+    return averages
+
+
+def balanced(averages: dict[str, FloatArray], expected: float | None) -> dict[str, FloatArray]:
+    """Averages with the first-law residual of each trajectory used as a control variate.
+
+    Parameters
+    ----------
+    averages : dict
+        Period averages per trajectory.
+    expected : float or None
+        Mean of the residual in the periodic steady state (`Plan.law_residual`); `None` while energy still
+        flows into the medium, and nothing is corrected.
+
+    Returns
+    -------
+    dict
+        Heat currents and powers freed of their regression on the residual, which is nearly all noise; the
+        residual as measured is added as `balance_residual`.
+    """
+    residual = averages["heat_current"].sum(axis=1) + averages["local_power"].sum(axis=1)
+    if expected is None:
+        return averages | {"balance_residual": residual}
+    freed = {n: without_residual(averages[n], residual - expected) for n in ("heat_current", "local_power")}
+    return averages | freed | {"balance_residual": residual}
+
+
+def window_moments(groups: list[Group]) -> FloatArray | None:
+    """Moments of the work in windows, per trajectory, or `None` with fewer than four windows.
+
+    Returns
+    -------
+    moments : (trajectory, 3, oscillator + 1) array
+        Means of w, w² and w w_previous; last channel the total.
+    """
+    count = int(groups[0].window_periods[2])
+    if count < 4:
+        return None
+    channels = groups[0].plan.bodies + 1
+    sums = np.concatenate([group.window_sums.reshape(3, channels, -1) for group in groups], axis=2)
+    return sums.transpose(2, 0, 1) / np.array([count, count, count - 1])[None, :, None]
+
+
+def fluctuation(moments: FloatArray, duration: float) -> FloatArray:
+    """c-number D of each channel from window moments (…, 3, channel).
+
+    D = [Var(w) + 2 Cov(w, w_previous)] / duration: the covariance of neighbours removes the bias of a
+    finite window as soon as correlations die within one.
+    """
+    mean, square, crossed = moments[..., 0, :], moments[..., 1, :], moments[..., 2, :]
+    return (square + 2 * crossed - 3 * mean**2) / duration
+
+
+def all_observables(
+    plan: Plan, means: dict[str, FloatArray], commutator: tuple[FloatArray, float]
+) -> dict[str, FloatArray]:
+    """Every period average of the schema from means over trajectories (leading axes allowed)."""
+    base = {name: means[name] for name in ("local_power", "heat_current", "position_covariance")}
+    local, total = commutator
+    if "windows" in means:
+        cnumber = fluctuation(means["windows"], plan.window * plan.law.machine.period)
+    else:
+        cnumber = np.full((*means["local_power"].shape[:-1], plan.bodies + 1), np.nan)
+    base["fluctuation_cnumber"] = cnumber[..., :-1]
+    base["fluctuation_quantum"] = cnumber[..., :-1] + local
+    base["power_fluctuation_cnumber"] = cnumber[..., -1]
+    base["power_fluctuation_quantum"] = cnumber[..., -1] + total
+    derived = thermodynamics.derive(plan.law.machine, base)
+    others = ("balance_residual", "velocity_covariance", "position_velocity_covariance")
+    return {**base, **derived, **{name: means[name] for name in others}}
+
+
+def all_phase_observables(means: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Phase-resolved variables of the schema from means over trajectories (leading axes allowed)."""
+    power, covariance = means["local_power"], means["position_covariance"]
+    return {
+        "local_power_phase": power,
+        "power_phase": power.sum(axis=-2),
+        "heat_current_phase": means["heat_current"],
+        "position_covariance_phase": covariance,
+        "pearson_phase": thermodynamics.pearson(np.moveaxis(covariance, -1, -3)),
+    }

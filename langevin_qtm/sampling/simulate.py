@@ -1,0 +1,319 @@
+"""`simulate`: an ensemble of c-number trajectories of the generalised quantum Langevin equations.
+
+The equations are linear, so the c-number process driven by Gaussian noise of the symmetrised quantum
+spectrum has exactly the quantum second moments; only the commutator part of fluctuations D is added from
+response functions. See `step_law` for the time step, `noise_filter` for the noise, `kernel` for the loop.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from langevin_qtm.data.schema import assemble
+from langevin_qtm.errors import AccuracyWarning, InputError
+from langevin_qtm.exact.fluctuations import commutator_fluctuation
+from langevin_qtm.physics import thermodynamics
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.group import Group, Totals, new_group
+from langevin_qtm.sampling.normals import LANES
+from langevin_qtm.sampling.observables import (
+    all_observables,
+    all_phase_observables,
+    balanced,
+    period_averages,
+    phase_moments,
+    window_moments,
+)
+from langevin_qtm.sampling.preparation import Preparation, prepare
+from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.sampling.settings import SimulateSettings
+from langevin_qtm.sampling.start import after_periods, start_covariance
+from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
+from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
+
+BLOCK_STEPS = 4_000_000  # trajectory-steps between looks at the result
+MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
+STEADY_FALSE_ALARM = 1e-3
+DEFAULT_TARGET_ERROR = 0.01
+
+Report = Callable[[Progress], None]
+
+
+def simulate(
+    machine: Machine,
+    settings: SimulateSettings | None = None,
+    progress: Report | None = None,
+    **changes: object,
+) -> xr.Dataset:
+    """Sample trajectories to the periodic steady state and average over whole drive periods.
+
+    Parameters
+    ----------
+    machine : Machine
+    settings : SimulateSettings, optional
+    progress : callable, optional
+        Receives `Progress` now and then.
+    **changes
+        Settings by name, instead of `settings` or on top of it.
+
+    Returns
+    -------
+    xarray.Dataset
+        The schema: period averages and phase-resolved means with companions `<name>_se`, sample
+        trajectories over `time` (0 at the start of the measurement), and the audit of the noise power
+        spectrum over `frequency`. Standard errors come from the scatter of independent trajectories
+        (jackknife where a number is not a plain mean).
+
+    Raises
+    ------
+    InputError
+        For settings out of range.
+    UnstableMachineError
+        When there is no periodic steady state.
+    NotConvergedError
+        When noise filter or step law do not reach their tolerances.
+
+    Warns
+    -----
+    AccuracyWarning
+        When block averages still drift at the end.
+
+    Notes
+    -----
+    For a given seed, results are the same bit for bit whatever the number of threads; a `time_limit`
+    that strikes changes where the run stops.
+    """
+    given = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
+    settings = SimulateSettings(**(given | changes))
+    report = progress or (lambda _: None)
+    began = time.perf_counter()
+    with threadpool_limits(1):  # small matrices, and numbers that do not depend on threads
+        report(Progress("prepare", message="noise filters and step law"))
+        preparation = prepare(machine, settings)
+        commutator = commutator_fluctuation(machine)
+        groups, samples = _launch(preparation, settings)
+        run = _Run(preparation, settings, groups, report)
+        run.measure()
+        report(Progress("evaluate"))
+        dataset = _to_dataset(run, commutator, samples)
+    dataset.attrs["wall_seconds"] = time.perf_counter() - began
+    return dataset
+
+
+def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[Group], Samples]:
+    """Groups at the start of the measurement, the first with room for samples."""
+    plan = preparation.plan
+    covariance = start_covariance(plan.law, settings.start, settings.initial_temperature)
+    covariance = after_periods(plan.law, covariance, preparation.run_in)
+    samples = sample_plan(plan, settings.recording)
+    empty = np.zeros((0, 1, 1))
+    groups = [
+        new_group(plan, settings.seed, index, covariance, empty if index else samples.record, samples.stride)
+        for index in range(settings.trajectories // LANES)
+    ]
+    groups[0].start_recording()
+    return groups, samples
+
+
+@dataclass
+class _Run:
+    """The measurement: blocks of periods until a stopping rule strikes."""
+
+    preparation: Preparation
+    settings: SimulateSettings
+    groups: list[Group]
+    report: Report
+    blocks: list[FloatArray] = field(default_factory=list)
+    periods: int = 0
+    stop_reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.plan = self.preparation.plan
+        self.totals = [Totals.empty(self.plan) for _ in self.groups]
+        steps = self.settings.trajectories * self.plan.law.steps
+        self.block_periods = max(1, BLOCK_STEPS // steps)
+        if self.settings.periods is not None:
+            self.block_periods = max(1, min(self.block_periods, self.settings.periods // 16))
+        self.merge = 1
+        self.pending: list[FloatArray] = []
+
+    @property
+    def target(self) -> float | None:
+        """Relative standard error aimed at, if any."""
+        free = self.settings.periods is None and self.settings.time_limit is None
+        return self.settings.target_error or (DEFAULT_TARGET_ERROR if free else None)
+
+    def measure(self) -> None:
+        """Advance block by block."""
+        threads = self.settings.threads or os.cpu_count() or 1
+        began = time.perf_counter()
+        with ThreadPoolExecutor(min(threads, len(self.groups))) as pool:
+            for periods in self._block_lengths():
+                list(pool.map(lambda group: group.advance(periods), self.groups))
+                self._collect(periods)
+                error = self.power_error()
+                self._report(began, error)
+                if self.target is not None and error <= self.target:
+                    self.stop_reason = "target_error"
+                elif self.settings.time_limit and time.perf_counter() - began > self.settings.time_limit:
+                    self.stop_reason = "time_limit"
+                if self.stop_reason:
+                    return
+        self.stop_reason = "periods"
+
+    def _block_lengths(self) -> Iterator[int]:
+        left = self.settings.periods
+        while left is None or left > 0:
+            length = self.block_periods if left is None else min(self.block_periods, left)
+            yield length
+            left = None if left is None else left - length
+
+    def _collect(self, periods: int) -> None:
+        """Add the block to the totals, and keep its averages for the test of stationarity."""
+        block = []
+        for group, total in zip(self.groups, self.totals, strict=True):
+            taken = group.take_totals()
+            total.phase += taken.phase
+            total.mean += taken.mean
+            total.periods += taken.periods
+            averages = period_averages(self.plan, taken)
+            covariance = averages["position_covariance"].reshape(LANES, -1)
+            block.append(np.concatenate([averages["local_power"], covariance], axis=1))
+        self.periods += periods
+        self.pending.append(np.concatenate(block))
+        if len(self.pending) == self.merge:
+            self.blocks.append(np.mean(self.pending, axis=0))
+            self.pending = []
+        if len(self.blocks) == MAX_BLOCKS:
+            pairs = zip(self.blocks[::2], self.blocks[1::2], strict=True)
+            self.blocks = [0.5 * (a + b) for a, b in pairs]
+            self.merge *= 2
+
+    def samples(self) -> dict[str, FloatArray]:
+        """Averages of every trajectory over the whole measurement."""
+        parts = [period_averages(self.plan, total) for total in self.totals]
+        expected = self.plan.law_residual if self.preparation.is_steady else None
+        return balanced({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, expected)
+
+    def power_error(self) -> float:
+        """Largest relative standard error of a local power that is driven."""
+        mean, error = mean_and_error(self.samples()["local_power"])
+        driven = sorted({l for l, _ in self.plan.work_pairs})
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.max(error[driven] / np.abs(mean[driven]), initial=0.0))
+
+    def _report(self, began: float, error: float) -> None:
+        remark = f"{self.periods} periods, error of powers {100 * error:.2g} %"
+        if self.settings.periods is not None:
+            done, total = float(self.periods), float(self.settings.periods)
+        elif self.target is not None:
+            needed = self.periods * max(1.0, (error / self.target) ** 2)
+            done, total = float(self.periods), needed
+        else:
+            done, total = time.perf_counter() - began, float(self.settings.time_limit or 0)
+        self.report(Progress("measure", done, total, remark))
+
+
+def _to_dataset(run: _Run, commutator: tuple[FloatArray, float], samples: Samples) -> xr.Dataset:
+    plan, preparation, machine = run.plan, run.preparation, run.plan.law.machine
+    trajectories = run.samples()
+    windows = window_moments(run.groups)
+    if windows is not None:
+        trajectories["windows"] = windows
+    values, errors = jackknife(trajectories, lambda means: all_observables(plan, means, commutator))
+    # ratios do not decide the sign of a residual: it is reported as measured
+    phases = [phase_moments(plan, total) for total in run.totals]
+    by_phase = {name: np.concatenate([part[name] for part in phases]) for name in phases[0]}
+    phase_values, phase_errors = jackknife(by_phase, all_phase_observables)
+    thin = slice(None, None, max(1, plan.law.steps // 64))
+    variables = {**values, **{name: value[..., thin] for name, value in phase_values.items()}}
+    variables |= {f"{name}_se": error for name, error in errors.items()}
+    variables |= {f"{name}_se": error[..., thin] for name, error in phase_errors.items()}
+    coordinates = {"phase": (np.arange(plan.law.steps) / plan.law.steps)[thin]}
+    stored, axes = stored_trajectories(plan, samples)
+    audit, frequency = _noise_audit(preparation)
+    undefined = thermodynamics.reasons(machine, values)
+    if windows is None:
+        reason = f"needs four windows of {plan.window} periods"
+        undefined |= {name: reason for name, value in values.items() if "fluctuation" in name or "tur" in name}
+    dataset = assemble(
+        machine,
+        {**variables, **stored, **audit},
+        _attributes(run),
+        {**coordinates, **axes, "frequency": frequency},
+        undefined,
+    )
+    if any(not contact.density.memory().size for contact in machine.contacts):
+        for name in ("velocity_covariance", "velocity_covariance_se"):
+            dataset[name].attrs["uv_sensitive"] = "grows with the logarithm of attribute noise_band"
+    return dataset
+
+
+def _noise_audit(preparation: Preparation) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Target and generated noise power spectra of every reservoir."""
+    plan = preparation.plan
+    machine = plan.law.machine
+    band = preparation.filters[0].band
+    frequency = np.geomspace(1e-6 * band, band, 241)
+    target = np.zeros((len(machine.reservoirs), len(frequency)))
+    generated = np.zeros_like(target)
+    for contact, noise_filter in zip(machine.contacts, preparation.filters, strict=True):
+        friction = contact.density.friction(frequency)
+        target[contact.reservoir] = contact.noise_power_spectrum(frequency)
+        generated[contact.reservoir] = friction * noise_filter.power_spectrum(frequency)
+    return {"noise_spectrum_target": target, "noise_spectrum_filter": generated}, frequency
+
+
+def _attributes(run: _Run) -> dict[str, object]:
+    plan, settings = run.plan, run.settings
+    embedding = plan.law.layout.embedding
+    change, trend = drift_scores(np.array(run.blocks)) if len(run.blocks) >= 4 else (np.zeros(1), np.zeros(1))
+    worst = float(np.max(np.abs([change, trend])))
+    limit = _family_threshold(2 * len(change))
+    settled = worst <= limit
+    if not settled:
+        warnings.warn(
+            f"Block averages still drift (z = {worst:.1f}, limit {limit:.1f}): lengthen `solver.run_in`.",
+            AccuracyWarning,
+            stacklevel=4,
+        )
+    return {
+        "method": "simulate",
+        "seed": str(settings.seed),
+        "trajectories": settings.trajectories,
+        "start": settings.start,
+        "run_in_periods": run.preparation.run_in,
+        "periods": run.periods,
+        "stop_reason": run.stop_reason,
+        "steps_per_period": plan.law.steps,
+        "time_step": plan.step,
+        "step_error": run.preparation.step_error,
+        "noise_fit_error": max(f.error for f in run.preparation.filters),
+        "noise_band": run.preparation.filters[0].band,
+        "normals_per_step": plan.factors.normals,
+        "window_periods": plan.window,
+        "max_multiplier": embedding.max_multiplier,
+        "relaxation_time": embedding.relaxation_time,
+        "steady_state_confirmed": int(settled),
+        "steady_change_z": float(np.abs(change).max()),
+        "steady_trend_z": float(np.abs(trend).max()),
+    }
+
+
+def _family_threshold(tests: int) -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf(STEADY_FALSE_ALARM / (2 * tests)))
+
+
+__all__ = ["InputError", "simulate"]

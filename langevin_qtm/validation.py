@@ -1,0 +1,220 @@
+"""Validation: a dataset held against the exact periodic steady state of its machine.
+
+Sampled averages are judged by z = (value - exact) / sqrt(se² + exact_error²). The limit on the largest |z|
+is the two-sided Student quantile at `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct
+dataset is refused with a probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must
+agree within the sum of their error bounds; second order is held against second order, since at finite
+coupling it differs from the exact values by right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from rich.table import Table
+from rich.text import Text
+from scipy import stats
+
+from langevin_qtm.data.files import stored_machine
+from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
+from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.report import (
+    ERROR_TITLES,
+    averages,
+    companion,
+    elements,
+    error_number,
+    number,
+    numbers_table,
+)
+
+FALSE_ALARM = 1e-3
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a dataset beside its references.
+
+    Attributes
+    ----------
+    name, label : str
+        Variable, and variable with its element: `local_power[A]`.
+    value, se : float
+        Value, and its standard error or error bound.
+    exact, second_order : float
+        References; NaN where they do not define the number.
+    z : float
+        Deviation in standard errors, or in units of the error bounds; NaN if not judged.
+    """
+
+    name: str
+    label: str
+    value: float
+    se: float
+    exact: float
+    second_order: float
+    z: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Outcome of `validate`.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    threshold : float
+        Largest |z| that still agrees.
+    is_sampled : bool
+        Whether errors are standard errors, else error bounds.
+    """
+
+    rows: tuple[Row, ...]
+    threshold: float
+    is_sampled: bool
+
+    @property
+    def judged(self) -> tuple[Row, ...]:
+        """Rows with a deviation."""
+        return tuple(row for row in self.rows if not math.isnan(row.z))
+
+    @property
+    def worst(self) -> Row:
+        """Row with the largest deviation."""
+        return max(self.judged, key=lambda row: abs(row.z))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no deviation exceeds the threshold."""
+        return abs(self.worst.z) <= self.threshold
+
+    def __str__(self) -> str:
+        worst, count = self.worst, len(self.judged)
+        unit = "standard errors" if self.is_sampled else "times the error bound"
+        reach = f"{abs(worst.z):.2f} {unit} in {worst.label}, limit {self.threshold:.2f}"
+        if self.agrees:
+            return f"Agrees: of {count} numbers the farthest is off by {reach}."
+        beyond = sum(abs(row.z) > self.threshold for row in self.judged)
+        return f"Disagrees: {beyond} of {count} numbers beyond the limit (*), the farthest by {reach}."
+
+    def table(self) -> Table:
+        """Each observable, its error, the exact and the second-order value, and the deviation."""
+        error, deviation = ("_se", "z") if self.is_sampled else ("_error", "dev./error")
+        table = numbers_table("value", ERROR_TITLES[error], "exact", "second order", deviation)
+        for row in self.rows:
+            if math.isnan(row.value) and math.isnan(row.exact):
+                continue
+            off = abs(row.z) > self.threshold
+            table.add_row(
+                Text(row.label),
+                number(row.value, row.se),
+                error_number(row.se),
+                number(row.exact, row.se),
+                number(row.second_order, row.se),
+                "-  " if math.isnan(row.z) else f"{row.z:+.2f}{' *' if off else '  '}",
+                style="bold red" if off else None,
+            )
+        return table
+
+
+def validate(dataset: xr.Dataset) -> Validation:
+    """Hold every period average of a dataset against the exact value.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        From `simulate`, `periodic_steady_state` or `second_order`, or read by `open_dataset`.
+
+    Returns
+    -------
+    Validation
+        Numbers without reference (a velocity variance that diverges with the band) are listed, not judged.
+
+    Raises
+    ------
+    InputError
+        When the dataset lacks its machine, its method, or averages with errors.
+    UnstableMachineError, NotConvergedError
+        When the reference does not exist, or is not reached.
+    """
+    machine, is_sampled = stored_machine(dataset), companion(dataset) == "_se"
+    is_second_order = dataset.attrs["method"] == "second_order"
+    exact = _reference(periodic_steady_state, machine, is_needed=not is_second_order)
+    perturbative = _reference(second_order, machine, is_needed=is_second_order)
+    judge = perturbative if is_second_order else exact
+    rows = tuple(_rows(dataset, exact, perturbative, judge, is_sampled))
+    count = sum(not math.isnan(row.z) for row in rows)
+    if count == 0:
+        raise InputError(
+            "The dataset has no period average with an error that could be compared; run it again."
+        )
+    if not is_sampled:
+        return Validation(rows, 1.0, is_sampled)
+    freedom = int(dataset.attrs["trajectories"]) - 1
+    return Validation(rows, float(stats.t.isf(FALSE_ALARM / (2 * count), freedom)), is_sampled)
+
+
+def _reference(
+    solver: Callable[[Machine], xr.Dataset], machine: Machine, is_needed: bool
+) -> xr.Dataset | None:
+    """Dataset of a solver; None when this machine has none and it is only for the table."""
+    try:
+        return solver(machine)
+    except (InputError, UnstableMachineError, NotConvergedError):
+        if is_needed:
+            raise
+        return None
+
+
+def _rows(
+    dataset: xr.Dataset,
+    exact: xr.Dataset | None,
+    perturbative: xr.Dataset | None,
+    judge: xr.Dataset | None,
+    is_sampled: bool,
+) -> Iterator[Row]:
+    for name, values, errors in averages(dataset):
+        columns = [_column(reference, name, values) for reference in (exact, perturbative)]
+        z = _deviations(dataset[name], values, errors, judge, is_sampled)
+        for label, index in elements(dataset, name):
+            numbers = [float(array[index]) for array in (values, errors, *columns, z)]
+            yield Row(name, label, *numbers)
+
+
+def _column(reference: xr.Dataset | None, name: str, like: FloatArray) -> FloatArray:
+    """Values of a reference, NaN where it has none."""
+    if reference is None or name not in reference:
+        return np.full(np.shape(like), np.nan)
+    return reference[name].values
+
+
+def _deviations(
+    variable: xr.DataArray,
+    values: FloatArray,
+    errors: FloatArray,
+    judge: xr.Dataset | None,
+    is_sampled: bool,
+) -> FloatArray:
+    """Deviations of one variable; NaN where it is not judged, infinite where a number is plainly wrong."""
+    name = str(variable.name)
+    reference = _column(judge, name, values)
+    if "uv_sensitive" in variable.attrs:
+        return np.full(np.shape(values), np.nan)
+    bound = np.nan_to_num(_column(judge, f"{name}_error", values))
+    slack = bound + ROUNDING * np.nan_to_num(np.abs(reference)).max(initial=0.0)
+    difference = values - reference
+    with np.errstate(divide="ignore", invalid="ignore"):
+        allowed = np.hypot(errors, bound) if is_sampled else errors + slack
+        z = np.where(difference == 0, 0.0, difference / allowed)
+    certain = is_sampled & (errors == 0)
+    z = np.where(certain, np.where(np.abs(difference) <= slack, np.nan, np.copysign(np.inf, difference)), z)
+    lost = np.isnan(values) & np.isfinite(reference) & ("undefined" not in variable.attrs)
+    return np.where(lost, np.inf, z)
