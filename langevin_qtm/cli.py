@@ -98,9 +98,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     run = load_run(arguments.file, dict(parse_override(text) for text in arguments.set))
     output = arguments.output or Path(_default_name(arguments.file, run))
+    check_writable(output)
     if output.resolve() == arguments.file.resolve():
         raise InputError(f"Output `{output}` is the run file itself; give another name.")
-    check_writable(output)
     console = make_console(arguments.quiet)
     console.print(str(run.machine), soft_wrap=True)
     began = time.perf_counter()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from time import monotonic
 
-from rich import progress as bars
+from rich import progress as live
 from rich.console import Console
-from rich.text import Text
 
 from langevin_qtm.sampling.progress import Progress
 
 PIPE_WIDTH = 100
 LINE_INTERVAL = 5.0  # seconds between plain lines of one stage
+DAY = 86400.0
 
 
 def make_console(quiet: bool = False) -> Console:
@@ -30,49 +33,72 @@ def reporting(console: Console) -> Iterator[Callable[[Progress], None]]:
     if console.quiet:
         yield lambda _: None
     elif console.is_terminal:
-        columns = (
-            bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(bar_width=24),
-            bars.TaskProgressColumn(),
-            RateColumn(),
-            bars.TimeRemainingColumn(),
-            bars.TextColumn("{task.fields[message]}", markup=False),
-        )
-        with bars.Progress(*columns, console=console) as display:
-            yield Bars(display)
+        texts = [
+            live.TextColumn(f"{{task.{text}}}", markup=False)
+            for text in ("description", "fields[pace]", "fields[message]")
+        ]
+        columns = (texts[0], live.BarColumn(bar_width=24), live.TaskProgressColumn(), *texts[1:])
+        with live.Progress(*columns, console=console) as display:
+            bars = Bars(display)
+            yield bars
+            bars.close()
     else:
         yield Lines(console)
 
 
-class RateColumn(bars.ProgressColumn):
-    """Work per second, in the unit of the stage."""
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the computation, and where it stood when first heard of."""
 
-    def render(self, task: bars.Task) -> Text:
-        """The rate, once it is known."""
-        return Text(f"{task.speed:.3g}/s" if task.speed else "")
+    name: str
+    began: float
+    done: float
+
+    def pace(self, progress: Progress, now: float) -> str:
+        """Rate since then and time left; empty until something was done."""
+        advanced, seconds = progress.done - self.done, now - self.began
+        if advanced <= 0 or seconds <= 0:
+            return ""
+        rate, total = advanced / seconds, _total(progress)
+        left = f", {_duration(max(0.0, total - progress.done) / rate)} left" if total else ""
+        return f"{rate:.3g}/s{left}"
+
+
+def _total(progress: Progress) -> float | None:
+    """Work in all, None while it cannot be told."""
+    return progress.total if progress.total and math.isfinite(progress.total) else None
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds))) if seconds < DAY else f"{seconds / DAY:.3g} days"
 
 
 class Bars:
     """One live bar for each stage."""
 
-    def __init__(self, display: bars.Progress):
+    def __init__(self, display: live.Progress):
         self.display = display
-        self.stage: str | None = None
-        self.task = bars.TaskID(0)
+        self.stage: Stage | None = None
+        self.task = live.TaskID(0)
 
     def __call__(self, progress: Progress) -> None:
-        if progress.stage != self.stage:
+        now = monotonic()
+        if self.stage is None or progress.stage != self.stage.name:
             self.close()
-            self.stage = progress.stage
-            self.task = self.display.add_task(progress.stage, message="")
+            self.stage = Stage(progress.stage, now, progress.done)
+            self.task = self.display.add_task(progress.stage, total=None, pace="", message="")
         self.display.update(
-            self.task, completed=progress.done, total=progress.total, message=progress.message
+            self.task,
+            completed=progress.done,
+            total=_total(progress),
+            pace=self.stage.pace(progress, now),
+            message=progress.message,
         )
 
     def close(self) -> None:
         """Mark the stage as done."""
         if self.stage is not None:
-            self.display.update(self.task, completed=1.0, total=1.0)
+            self.display.update(self.task, completed=1.0, total=1.0, pace="")
 
 
 class Lines:
@@ -80,30 +106,17 @@ class Lines:
 
     def __init__(self, console: Console):
         self.console = console
-        self.stage: str | None = None
-        self.began = self.printed = 0.0
-        self.first = 0.0
+        self.stage: Stage | None = None
+        self.printed = 0.0
 
     def __call__(self, progress: Progress) -> None:
         now = monotonic()
-        if progress.stage != self.stage:
-            self.stage, self.began, self.first = progress.stage, now, progress.done
+        if self.stage is None or progress.stage != self.stage.name:
+            self.stage = Stage(progress.stage, now, progress.done)
         elif now - self.printed < LINE_INTERVAL:
             return
         self.printed = now
-        self.console.print(self._line(progress, now - self.began), soft_wrap=True)
-
-    def _line(self, progress: Progress, seconds: float) -> str:
-        """Stage, share done, rate, time left, remark."""
-        parts = []
-        if progress.total:
-            parts.append(f"{progress.done / progress.total:.0%}")
-        advanced = progress.done - self.first
-        if advanced > 0 and seconds > 0:
-            rate = advanced / seconds
-            parts.append(f"{rate:.3g}/s")
-            if progress.total:
-                parts.append(f"{max(0.0, progress.total - progress.done) / rate:.0f} s left")
-        if progress.message:
-            parts.append(progress.message)
-        return f"{progress.stage}: {', '.join(parts)}" if parts else progress.stage
+        total = _total(progress)
+        share = f"{progress.done / total:.0%}" if total else ""
+        details = ", ".join(filter(None, (share, self.stage.pace(progress, now), progress.message)))
+        self.console.print(f"{progress.stage}: {details}" if details else progress.stage, soft_wrap=True)

@@ -158,7 +158,9 @@ def validate(dataset: xr.Dataset) -> Validation:
         )
     if not is_sampled:
         return Validation(rows, 1.0, is_sampled)
-    freedom = int(dataset.attrs["trajectories"]) - 1
+    freedom = int(dataset.attrs.get("trajectories", 0)) - 1
+    if freedom < 1:
+        raise InputError("The dataset's attribute `trajectories` must be an integer >= 2; run it again.")
     return Validation(rows, float(stats.t.isf(FALSE_ALARM / (2 * count), freedom)), is_sampled)
 
 

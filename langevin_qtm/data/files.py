@@ -70,8 +70,8 @@ def check_writable(path: str | Path) -> None:
             raise InputError(f"Output `{path}` is a directory; give the name of a file.")
         if target.exists() and not target.is_file():
             raise InputError(f"Output `{path}` is not a regular file; give another name.")
-    except OSError as error:
-        raise InputError(f"Output `{path}` cannot be written: {error.strerror}.") from None
+    except (OSError, RuntimeError) as error:  # name too long, loop of links
+        raise InputError(f"Output `{path}` cannot be written: {error}.") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"Output `{path}`: directory `{folder}` is read-only; choose another.")
     if target.exists() and not os.access(target, os.W_OK):

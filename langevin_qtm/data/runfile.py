@@ -176,9 +176,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _build(data: dict[str, Any]) -> Run:
     """Run from the tables of a file, overrides included."""
-    _refuse_huge_integers(data, "")
     _refuse_later_versions(data)
     try:
+        _refuse_huge_integers(data, "")
         file = RunFile(**data)
     except InputError as error:
         raise InputError(_with_reservoir_name(str(error), data.get("reservoir"))) from None

@@ -68,12 +68,16 @@ class Drive(Model):
     @classmethod
     def constant(cls, value: float) -> Drive:
         """Static coupling g(t) = value."""
-        return cls.model_validate({"mean": value})
+        return cls._from_table(mean=value)
 
     @classmethod
     def cosine(cls, amplitude: float = 1.0, phase: float = 0.0, mean: float = 0.0) -> Drive:
         """g(t) = mean + amplitude cos(Ωt + phase)."""
-        return cls.model_validate({"amplitude": amplitude, "phase": phase, "mean": mean})
+        return cls._from_table(amplitude=amplitude, phase=phase, mean=mean)
+
+    @classmethod
+    def _from_table(cls, **table: Any) -> Drive:
+        return cls(**table)  # not `model_validate`, whose refusals are no `InputError`
 
     @property
     def order(self) -> int:

@@ -146,10 +146,10 @@ class Lorentzian(Model):
         t = np.asarray(t, dtype=float)
         half = self.gamma / 2
         root = np.sqrt(complex(self.frequency**2 - half**2))
-        # sinc carries the critical case w̃ = 0; complex exponents keep the overdamped one from overflowing
-        plus, minus = np.exp((1j * root - half) * t), np.exp((-1j * root - half) * t)
-        cosine = (plus + minus) / 2
-        sine = np.exp(-half * t) * t if abs(root) < 1e-9 * half else (plus - minus) / (2j * root)
+        # Im w̃ >= 0: nothing overflows when overdamped; expm1 keeps the digits near critical damping, w̃ = 0
+        slower, turn = np.exp((-1j * root - half) * t), np.expm1(2j * root * t)
+        cosine = slower * (2 + turn) / 2
+        sine = slower * (turn / (2j * root) if root else t)
         return (self.strength / self.frequency**2 * (cosine + half * sine)).real
 
     def memory(self) -> Memory:

@@ -63,7 +63,7 @@ def step_factors(law: StepLaw) -> StepFactors:
         + np.einsum("kij,kjl,kil->i", law.propagator, law.periodic_covariance, law.propagator)[fresh] / law.steps
     )
     scale = np.sqrt(np.maximum(stationary, 1e-300))
-    carried = np.r_[0 : layout.dynamic, layout.dense : layout.size]
+    carried = layout.carried
     dense = slice(0, layout.dense)
     remainder = law.covariance[:, :, dense, dense].sum(axis=0) / np.outer(scale[dense], scale[dense])
     filter_noise, dense_noise, blocks = [], [], []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from langevin_qtm.physics import thermodynamics
@@ -102,20 +104,32 @@ def fluctuation(moments: FloatArray, duration: float) -> FloatArray:
     return (square + 2 * crossed - 3 * mean**2) / duration
 
 
-def all_observables(
-    plan: Plan, means: dict[str, FloatArray], commutator: tuple[FloatArray, float]
-) -> dict[str, FloatArray]:
+@dataclass(frozen=True)
+class FluctuationParts:
+    """What windows of sampled work do not contain, for each oscillator and, last, for the total power.
+
+    Attributes
+    ----------
+    unresolved : (oscillator + 1,) array
+        c-number D faster than a step (`short_time`).
+    commutator : (oscillator + 1,) array
+        Commutator part of the quantum D (`exact.fluctuations`).
+    """
+
+    unresolved: FloatArray
+    commutator: FloatArray
+
+
+def all_observables(plan: Plan, means: dict[str, FloatArray], parts: FluctuationParts) -> dict[str, FloatArray]:
     """Every period average of the schema from means over trajectories (leading axes allowed)."""
     base = {name: means[name] for name in ("local_power", "heat_current", "position_covariance")}
-    local, total = commutator
     if "windows" in means:
-        cnumber = fluctuation(means["windows"], plan.window * plan.law.machine.period)
+        cnumber = fluctuation(means["windows"], plan.window * plan.law.machine.period) + parts.unresolved
     else:
         cnumber = np.full((*means["local_power"].shape[:-1], plan.bodies + 1), np.nan)
-    base["fluctuation_cnumber"] = cnumber[..., :-1]
-    base["fluctuation_quantum"] = cnumber[..., :-1] + local
-    base["power_fluctuation_cnumber"] = cnumber[..., -1]
-    base["power_fluctuation_quantum"] = cnumber[..., -1] + total
+    quantum = cnumber + parts.commutator
+    base["fluctuation_cnumber"], base["power_fluctuation_cnumber"] = cnumber[..., :-1], cnumber[..., -1]
+    base["fluctuation_quantum"], base["power_fluctuation_quantum"] = quantum[..., :-1], quantum[..., -1]
     derived = thermodynamics.derive(plan.law.machine, base)
     others = ("balance_residual", "velocity_covariance", "position_velocity_covariance")
     return {**base, **derived, **{name: means[name] for name in others}}

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
+from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from langevin_qtm.data.schema import assemble
-from langevin_qtm.errors import AccuracyWarning, InputError
+from langevin_qtm.errors import AccuracyWarning
 from langevin_qtm.exact.fluctuations import commutator_fluctuation
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
@@ -27,6 +28,7 @@ from langevin_qtm.physics.machine import Machine
 from langevin_qtm.sampling.group import Group, Totals, new_group
 from langevin_qtm.sampling.normals import LANES
 from langevin_qtm.sampling.observables import (
+    FluctuationParts,
     all_observables,
     all_phase_observables,
     balanced,
@@ -37,6 +39,7 @@ from langevin_qtm.sampling.observables import (
 from langevin_qtm.sampling.preparation import Preparation, prepare
 from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
+from langevin_qtm.sampling.short_time import unresolved_fluctuation
 from langevin_qtm.sampling.start import after_periods, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
@@ -100,12 +103,13 @@ def simulate(
     with threadpool_limits(1):  # small matrices, and numbers that do not depend on threads
         report(Progress("prepare", message="noise filters and step law"))
         preparation = prepare(machine, settings)
-        commutator = commutator_fluctuation(machine)
+        local, total = commutator_fluctuation(machine)
+        parts = FluctuationParts(unresolved_fluctuation(preparation.plan), np.append(local, total))
         groups, samples = _launch(preparation, settings)
         run = _Run(preparation, settings, groups, report)
         run.measure()
         report(Progress("evaluate"))
-        dataset = _to_dataset(run, commutator, samples)
+        dataset = _to_dataset(run, parts, samples)
     dataset.attrs["wall_seconds"] = time.perf_counter() - began
     return dataset
 
@@ -224,14 +228,13 @@ class _Run:
         self.report(Progress("measure", done, total, remark))
 
 
-def _to_dataset(run: _Run, commutator: tuple[FloatArray, float], samples: Samples) -> xr.Dataset:
+def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Dataset:
     plan, preparation, machine = run.plan, run.preparation, run.plan.law.machine
     trajectories = run.samples()
     windows = window_moments(run.groups)
     if windows is not None:
         trajectories["windows"] = windows
-    values, errors = jackknife(trajectories, lambda means: all_observables(plan, means, commutator))
-    # ratios do not decide the sign of a residual: it is reported as measured
+    values, errors = jackknife(trajectories, lambda means: all_observables(plan, means, parts))
     phases = [phase_moments(plan, total) for total in run.totals]
     by_phase = {name: np.concatenate([part[name] for part in phases]) for name in phases[0]}
     phase_values, phase_errors = jackknife(by_phase, all_phase_observables)
@@ -253,6 +256,8 @@ def _to_dataset(run: _Run, commutator: tuple[FloatArray, float], samples: Sample
         {**coordinates, **axes, "frequency": frequency},
         undefined,
     )
+    dataset["fluctuation_cnumber"].attrs["short_time_part"] = parts.unresolved[:-1]
+    dataset["fluctuation_quantum"].attrs["commutator_part"] = parts.commutator[:-1]
     if any(not contact.density.memory().size for contact in machine.contacts):
         for name in ("velocity_covariance", "velocity_covariance_se"):
             dataset[name].attrs["uv_sensitive"] = "grows with the logarithm of attribute noise_band"
@@ -311,9 +316,5 @@ def _attributes(run: _Run) -> dict[str, object]:
 
 
 def _family_threshold(tests: int) -> float:
-    from scipy.stats import norm
-
+    """|z| that the largest of so many tests exceeds with probability `STEADY_FALSE_ALARM`."""
     return float(norm.isf(STEADY_FALSE_ALARM / (2 * tests)))
-
-
-__all__ = ["InputError", "simulate"]

@@ -27,7 +27,7 @@ def start_covariance(law: StepLaw, start: str, initial_temperature: float | None
     memoryless reservoir that is an impulse, the momenta jump by -γ g_l y(0).
     """
     layout = law.layout
-    carried = np.r_[0 : layout.dynamic, layout.dense : layout.size]
+    carried = layout.carried
     if start == "steady":
         return law.periodic_covariance[0][np.ix_(carried, carried)]
     machine = law.machine
@@ -79,14 +79,14 @@ def _insert_static_law(layout: Layout, covariance: FloatArray, static: list[int]
         for part in ("friction", "noise", "filter"):
             source, target = getattr(inner, part)[own], getattr(layout, part)[index]
             place[source] = np.arange(target.start, target.stop)
-    kept = np.r_[0 : inner.dynamic, inner.dense : inner.size]
+    kept = inner.carried
     covariance[np.ix_(place[kept], place[kept])] = law.periodic_covariance[0][np.ix_(kept, kept)]
 
 
 def after_periods(law: StepLaw, covariance: FloatArray, periods: int) -> FloatArray:
     """Covariance a number of whole periods later, by powers of the period map; dims (carried, carried)."""
     layout = law.layout
-    carried = np.r_[0 : layout.dynamic, layout.dense : layout.size]
+    carried = layout.carried
     flow, added = np.eye(len(carried)), np.zeros((len(carried), len(carried)))
     for step, noise in zip(law.propagator, law.covariance.sum(axis=0), strict=True):
         step, noise = step[np.ix_(carried, carried)], noise[np.ix_(carried, carried)]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.physics.conventions import FloatArray
@@ -74,6 +75,11 @@ class Layout:
         """Filter states of each contact."""
         ends = self.dense + np.cumsum([0, *(len(f.rates) for f in self.filters)])
         return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+
+    @cached_property
+    def carried(self) -> NDArray[np.intp]:
+        """Variables that carry over from step to step: all but the force integrals."""
+        return np.r_[0 : self.dynamic, self.dense : self.size]
 
     @property
     def size(self) -> int:
@@ -166,16 +172,7 @@ class StepLaw:
     @cached_property
     def periodic_covariance(self) -> FloatArray:
         """Covariance of s at the start of each step in the periodic steady state, (phase, state, state)."""
-        noise = self.covariance.sum(axis=0)
-        size = self.layout.size
-        transition, covariance = np.eye(size), np.zeros((size, size))
-        for step, added in zip(self.propagator, noise, strict=True):
-            transition, covariance = step @ transition, step @ covariance @ step.T + added
-        periodic = _sum_of_powers(transition, covariance)
-        phases = [periodic]
-        for step, added in zip(self.propagator[:-1], noise[:-1], strict=True):
-            phases.append(step @ phases[-1] @ step.T + added)
-        return np.array(phases)
+        return periodic_covariance(self.propagator, self.covariance.sum(axis=0))
 
     @cached_property
     def steady_power(self) -> FloatArray:
@@ -195,6 +192,18 @@ class StepLaw:
         """Period average of the position covariance, (oscillator, oscillator)."""
         bodies = self.layout.bodies
         return self.periodic_covariance[:, :bodies, :bodies].mean(axis=0)
+
+
+def periodic_covariance(transition: FloatArray, noise: FloatArray) -> FloatArray:
+    """Periodic solution of C_{k+1} = Φ_k C_k Φ_kᵀ + Q_k for all phases k, dims (phase, n, n)."""
+    size = transition.shape[-1]
+    product, added = np.eye(size), np.zeros((size, size))
+    for step, kick in zip(transition, noise, strict=True):
+        product, added = step @ product, step @ added @ step.T + kick
+    phases = [_sum_of_powers(product, added)]
+    for step, kick in zip(transition[:-1], noise[:-1], strict=True):
+        phases.append(step @ phases[-1] @ step.T + kick)
+    return np.array(phases)
 
 
 def _sum_of_powers(transition: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -239,16 +248,27 @@ def step_law(
 
 def _substep(layout: Layout, steps: int, start: float, stop: float) -> tuple[FloatArray, FloatArray]:
     """Propagators and covariances from fraction `start` to `stop` of every step."""
-    half = layout.embedding.machine.period / steps * (stop - start) / 2
-    nodes = start + GAUSS_NODES * (stop - start)
-    angles = [2 * np.pi * (np.arange(steps) + node) / steps for node in nodes]
+    theta = 2 * np.pi * (np.arange(steps) + start) / steps
+    return _advance(layout, theta, layout.embedding.machine.period / steps * (stop - start), layout.contacts)
+
+
+def flow(layout: Layout, theta: FloatArray, duration: float) -> FloatArray:
+    """Propagators from drive angles theta on, (phase, state, state); force integrals go on."""
+    return _advance(layout, theta, duration, 0)[0]
+
+
+def _advance(layout: Layout, theta: FloatArray, duration: float, contacts: int) -> tuple[FloatArray, FloatArray]:
+    """Propagators over a duration, and noise covariances of the first contacts."""
+    angles = [theta + layout.embedding.machine.angular_frequency * duration * node for node in GAUSS_NODES]
     first, second = (layout.generator(angle) for angle in angles)
-    inputs = np.array([[layout.white_input(c, angle) for angle in angles] for c in range(layout.contacts)])
+    inputs = np.zeros((contacts, 2, len(theta), layout.size))
+    for c in range(contacts):
+        inputs[c] = [layout.white_input(c, angle) for angle in angles]
     early, early_noise = _interval(
-        2 * (MAJOR * first + MINOR * second), 2 * (MAJOR * inputs[:, 0] + MINOR * inputs[:, 1]), half
+        2 * (MAJOR * first + MINOR * second), 2 * (MAJOR * inputs[:, 0] + MINOR * inputs[:, 1]), duration / 2
     )
     late, late_noise = _interval(
-        2 * (MINOR * first + MAJOR * second), 2 * (MINOR * inputs[:, 0] + MAJOR * inputs[:, 1]), half
+        2 * (MINOR * first + MAJOR * second), 2 * (MINOR * inputs[:, 0] + MAJOR * inputs[:, 1]), duration / 2
     )
     return late @ early, late @ early_noise @ late.transpose(0, 2, 1) + late_noise
 
