@@ -19,7 +19,7 @@ class UnstableMachineError(RuntimeError):
     def __init__(self, max_multiplier: float):
         self.max_multiplier = max_multiplier
         if max_multiplier > 1 + 1e-9:
-            cause = "the driven coupling pumps it parametrically; lower the driven coupling or move `drive.frequency`"
+            cause = "the driven coupling pumps it parametrically; lower it or move `drive.frequency`"
         else:
             cause = "some mode is not damped by any reservoir; couple it, or detune the oscillators"
         super().__init__(

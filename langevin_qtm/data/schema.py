@@ -147,9 +147,8 @@ def assemble(
     for name, reason in (undefined or {}).items():
         dataset[name].attrs["undefined"] = reason
     for suffix in UNCERTAINTY:
-        for name in list(dataset.data_vars):
-            if str(name) + suffix in dataset:
-                dataset[name].attrs["ancillary_variables"] = str(name) + suffix
+        for parent in [name for name in variables if name + suffix in variables]:
+            dataset[parent].attrs["ancillary_variables"] = parent + suffix
     dataset.attrs = {"Conventions": "CF-1.11", "schema_version": SCHEMA_VERSION, **attrs}
     dataset.attrs["machine"] = machine.model_dump_json()
     return dataset

@@ -91,5 +91,7 @@ def commutator_fluctuation(machine: Machine, tolerance: float = 1e-7) -> tuple[F
         The same for the total power.
     """
     rates = Embedding(machine).characteristic_rates()
-    values, _, _ = solve_integrals(machine, rates, lambda n: _Commutator(machine, n), ("commutator",), tolerance)
+    values, _, _ = solve_integrals(
+        machine, rates, lambda n: _Commutator(machine, n), ("commutator",), tolerance
+    )
     return values["commutator"][:-1], float(values["commutator"][-1])

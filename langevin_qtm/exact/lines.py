@@ -22,12 +22,12 @@ def frequency_mesh(machine: Machine, rates: ComplexArray, shifts: int) -> FloatA
     """
     comb = machine.angular_frequency * np.arange(-shifts, shifts + 1)
     temperatures = np.array([contact.temperature for contact in machine.contacts])
-    thermal = 2j * 0 - 2 * np.pi * np.unique(temperatures[temperatures > 0])
+    thermal = -2 * np.pi * np.unique(temperatures[temperatures > 0])
     memory = [np.linalg.eigvals(contact.density.memory().drift) for contact in machine.contacts]
     s = np.concatenate([rates, thermal, *memory])
     centers = (np.concatenate([s.imag, -s.imag])[:, None] + comb).ravel()
     widths = np.repeat(np.maximum(np.abs(np.concatenate([s.real, s.real])), 1e-14), len(comb))
     poles = np.unique(np.round(centers + 1j * widths, 14))
-    kinks = comb if np.any(temperatures == 0) else np.zeros(0)
+    kinks = np.asarray(comb if np.any(temperatures == 0) else [], dtype=float)
     stop = 2 * max(np.abs(s).max() + comb.max(), 25 * temperatures.max())
     return line_mesh(poles.real, np.maximum(poles.imag, 1e-14), kinks, stop)

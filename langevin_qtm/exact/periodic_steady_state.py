@@ -7,7 +7,8 @@ written as exchange between reservoirs,
 
 in which the exchange of a reservoir with itself at n = 0 is absent instead of cancelling to many digits; it
 follows from <ẏ F> by conservation of the commutators. Powers do not enter, so Σ J + P = 0 is a check.
-Derivations are in docs/theory.md; the model is that of Razzoli et al., Quantum Sci. Technol. 9, 045032 (2024).
+Derivations are in docs/theory.md; the model is that of Razzoli et al., Quantum Sci. Technol. 9, 045032
+(2024).
 """
 
 from __future__ import annotations
@@ -63,7 +64,11 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     embedding.require_stable()
     rates = embedding.characteristic_rates()
     values, errors, harmonics = solve_integrals(
-        machine, rates, lambda n: _SteadyState(machine, n), ("power", "heat", "cnumber", "covariance"), tolerance
+        machine,
+        rates,
+        lambda n: _SteadyState(machine, n),
+        ("power", "heat", "cnumber", "covariance"),
+        tolerance,
     )
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)
 
@@ -88,7 +93,11 @@ class _SteadyState:
         }
         if not self.diverging:
             shapes["velocity"] = (self.bodies, self.bodies)
-        groups = [("power", "heat", "heat_waves"), ("cnumber", "commutator"), ("covariance", "position_velocity")]
+        groups = [
+            ("power", "heat", "heat_waves"),
+            ("cnumber", "commutator"),
+            ("covariance", "position_velocity"),
+        ]
         self.layout = Layout(shapes, groups if self.diverging else [*groups, ("velocity",)])
 
     def integrand(self, omega: FloatArray) -> FloatArray:
@@ -107,7 +116,9 @@ class _SteadyState:
             "covariance": self._waves(source, own_x[:, :, :, None], own_x[:, :, None, :]),
             "position_velocity": _mean(source, own_x[:, :, :, None], velocity[:, :, None, :]),
         }
-        arrays["cnumber"], arrays["commutator"] = fluctuation_integrands(self.responses, noise, loss, x, force)
+        arrays["cnumber"], arrays["commutator"] = fluctuation_integrands(
+            self.responses, noise, loss, x, force
+        )
         if not self.diverging:
             arrays["velocity"] = _mean(source, velocity[:, :, :, None], velocity[:, :, None, :])
         return self.layout.pack(len(omega), **arrays) / (2 * np.pi)
@@ -201,7 +212,10 @@ def _to_dataset(
 ) -> xr.Dataset:
     variables, undefined = exact_averages(machine, _averages(values), _averages(errors))
     missing = np.full((len(machine.omega),) * 2, np.nan)
-    for name, key in (("velocity_covariance", "velocity"), ("position_velocity_covariance", "position_velocity")):
+    for name, key in (
+        ("velocity_covariance", "velocity"),
+        ("position_velocity_covariance", "position_velocity"),
+    ):
         variables[name], variables[f"{name}_error"] = values.get(key, missing), errors.get(key, missing)
     if "velocity" not in values:
         undefined["velocity_covariance"] = UV_REASON
@@ -209,7 +223,7 @@ def _to_dataset(
     local_power = _synthesize(values["power"], phase)
     covariance = _synthesize(values["covariance"], phase)
     heat = _synthesize(values["heat_waves"], phase) + values["heat"][:, None]
-    for index, contact in enumerate(machine.contacts):
+    for contact in machine.contacts:
         if contact.is_driven and not contact.density.memory().size:
             heat[contact.reservoir] = np.nan
             undefined["heat_current_phase"] = UV_REASON

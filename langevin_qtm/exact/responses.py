@@ -46,7 +46,9 @@ class Responses:
         contacts = machine.contacts
         orders = np.arange(-harmonics, harmonics + 1)
         self.shifts = machine.angular_frequency * orders
-        self.coupling = np.array([self._toeplitz(contact.coefficients(contact.order)) for contact in contacts])
+        self.coupling = np.array(
+            [self._toeplitz(contact.coefficients(contact.order)) for contact in contacts]
+        )
         self.coupling_rate = self.coupling * (self.shifts[:, None] - self.shifts[None, :]) * -1j
         self.driven = [index for index, contact in enumerate(contacts) if contact.is_driven]
 
@@ -159,7 +161,7 @@ def _enough_harmonics(
     while error > tolerance:
         harmonics += machine.order
         if harmonics > MAX_HARMONICS * machine.order:
-            raise NotConvergedError("Harmonics", error, tolerance, "loosen `tolerance` or raise `drive.frequency`")
+            raise NotConvergedError("Harmonics", error, tolerance, "raise `drive.frequency`")
         problem = problem_at(harmonics)
         total = np.zeros(problem.layout.size)
         for start in range(0, len(nodes), MAX_NODES_PER_CALL):

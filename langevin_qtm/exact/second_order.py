@@ -94,7 +94,7 @@ class _SecondOrder:
     def spectra(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         """χ(w), position noise Sx(w) and χ''(w)."""
         chi = self.susceptibility(omega)
-        noise, dissipation = np.zeros_like(chi), np.zeros_like(chi)
+        noise, dissipation = np.zeros((2, *chi.shape), dtype=complex)
         for contact in self.undriven.contacts:
             reach = chi @ contact.couplings(np.zeros(1))[0]
             pair = reach[:, :, None] * reach[:, None, :].conj()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy.linalg import expm
@@ -47,7 +48,7 @@ class Embedding:
     def memory_slices(self) -> tuple[slice, ...]:
         """Where the memory of each contact sits in the state."""
         ends = 2 * len(self.machine.omega) + np.cumsum([0, *(memory.size for memory in self.memories)])
-        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
     @property
     def size(self) -> int:
@@ -98,7 +99,9 @@ class Embedding:
     def monodromy(self, steps: int) -> FloatArray:
         """Period map z(0) -> z(𝒯) by the commutator-free fourth-order integrator."""
         step = self.machine.period / steps
-        first, second = (self.generator(2 * np.pi * (np.arange(steps) + node) / steps) for node in GAUSS_NODES)
+        first, second = (
+            self.generator(2 * np.pi * (np.arange(steps) + node) / steps) for node in GAUSS_NODES
+        )
         early = expm(step * (MAJOR * first + MINOR * second))
         late = expm(step * (MINOR * first + MAJOR * second))
         product = np.eye(self.size)
@@ -118,7 +121,9 @@ class Embedding:
             error = float(gap / max(abs(1 - abs(current[0])), 1e-6))
             previous = current
         if error > target:
-            raise NotConvergedError("Largest Floquet multiplier", error, target, "the drive is too slow or too strong")
+            raise NotConvergedError(
+                "Largest Floquet multiplier", error, target, "weaken or speed up the drive"
+            )
         return previous
 
     def _sorted_multipliers(self, steps: int) -> ComplexArray:

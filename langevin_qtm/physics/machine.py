@@ -116,8 +116,8 @@ class Machine(Model):
             for oscillator in reservoir.coupling or {}:
                 if oscillator not in self.frequencies:
                     raise InputError(
-                        f"`reservoir.{reservoir.name}.coupling` names oscillator {oscillator!r}, which is not "
-                        f"one of {list(self.frequencies)}; correct the name."
+                        f"`reservoir.{reservoir.name}.coupling` names oscillator {oscillator!r}, which "
+                        f"is not one of {list(self.frequencies)}; correct the name."
                     )
         if not self.contacts:
             raise InputError("`reservoir` couplings are all zero; couple at least one oscillator.")
@@ -161,7 +161,9 @@ class Machine(Model):
         contacts = []
         for index, reservoir in enumerate(self.reservoirs):
             given = reservoir.coupling
-            drives = [Drive.constant(1.0) if given is None else given.get(name, ZERO) for name in self.frequencies]
+            drives = [
+                Drive.constant(1.0) if given is None else given.get(name, ZERO) for name in self.frequencies
+            ]
             rows = (
                 [drives]
                 if self.wiring == "joint"
@@ -191,7 +193,7 @@ class Machine(Model):
         """
         static = tuple(r for index, r in enumerate(self.reservoirs) if index not in self.driven_reservoirs)
         if not static:
-            raise InputError("`reservoir`: all are driven; this needs a static one that damps the oscillators.")
+            raise InputError("`reservoir`: all are driven; add a static one that damps the oscillators.")
         return Machine(
             frequencies=self.frequencies,
             reservoirs=static,
@@ -205,5 +207,7 @@ class Machine(Model):
         for reservoir in self.reservoirs:
             density = reservoir.spectral_density
             numbers = ", ".join(f"{k} = {v:g}" for k, v in density.model_dump(exclude={"kind"}).items())
-            lines.append(f"  reservoir {reservoir.name}: {density.kind} ({numbers}), T = {reservoir.temperature:g}")
+            lines.append(
+                f"  reservoir {reservoir.name}: {density.kind} ({numbers}), T = {reservoir.temperature:g}"
+            )
         return "\n".join(lines)

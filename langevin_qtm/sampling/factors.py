@@ -60,7 +60,8 @@ def step_factors(law: StepLaw) -> StepFactors:
     fresh = slice(layout.dynamic, layout.dense)
     stationary[fresh] = (
         law.covariance.sum(axis=0).mean(axis=0).diagonal()[fresh]
-        + np.einsum("kij,kjl,kil->i", law.propagator, law.periodic_covariance, law.propagator)[fresh] / law.steps
+        + np.einsum("kij,kjl,kil->i", law.propagator, law.periodic_covariance, law.propagator)[fresh]
+        / law.steps
     )
     scale = np.sqrt(np.maximum(stationary, 1e-300))
     carried = layout.carried
@@ -93,7 +94,7 @@ def step_factors(law: StepLaw) -> StepFactors:
 
 
 def _thin_root(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """R with R Rᵀ = C without negligible directions, and its pseudo-inverse; dims (phase, n, r), (phase, r, n)."""
+    """R with R Rᵀ = C, negligible directions left out, and its pseudo-inverse."""
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.transpose(0, 2, 1)))
     rank = max(1, int((values > NEGLIGIBLE).sum(axis=1).max()))
     values, vectors = np.maximum(values[:, -rank:], 0.0), vectors[:, :, -rank:]

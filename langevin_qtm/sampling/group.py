@@ -81,7 +81,9 @@ class Plan:
         """ġ in the middle of each step, (phase, contact, oscillator)."""
         middle = self.angles + np.pi / self.law.steps
         contacts = self.law.machine.contacts
-        return self.law.machine.angular_frequency * np.stack([c.coupling_slopes(middle) for c in contacts], axis=1)
+        return self.law.machine.angular_frequency * np.stack(
+            [c.coupling_slopes(middle) for c in contacts], axis=1
+        )
 
     @cached_property
     def velocity_gain(self) -> FloatArray:
@@ -241,7 +243,9 @@ class Group:
         self.totals.periods += periods
 
 
-def new_group(plan: Plan, seed: int, index: int, covariance: FloatArray, record: FloatArray, stride: int) -> Group:
+def new_group(
+    plan: Plan, seed: int, index: int, covariance: FloatArray, record: FloatArray, stride: int
+) -> Group:
     """Group whose trajectories start from independent draws of a Gaussian law.
 
     Parameters

@@ -216,7 +216,16 @@ def run_periods(
                     start, stop = blocks[c, 0], blocks[c, 1]
                     _set_rows(scratch, force, friction[c], scratch, dense + c, 1)
                     _add_rows(scratch, force, force_filter[start:stop], state, dynamic + start, stop - start)
-            _accumulate(phase_sums, ((k + 1) % steps) * pairs.shape[0], mean_sums, scratch, pairs, bodies, dense, contacts)
+            _accumulate(
+                phase_sums,
+                ((k + 1) % steps) * pairs.shape[0],
+                mean_sums,
+                scratch,
+                pairs,
+                bodies,
+                dense,
+                contacts,
+            )
             # noise
             for i in range(dense):
                 _add_rows(scratch, i, noise[k, i], state, carried, normals)
@@ -224,7 +233,9 @@ def run_periods(
                 start, stop, first, end = blocks[c]
                 for j in range(start, stop):
                     _row(state, dynamic + j)[:] *= decay[j]
-                    _add_rows(state, dynamic + j, filter_noise[j, first:end], state, carried + first, end - first)
+                    _add_rows(
+                        state, dynamic + j, filter_noise[j, first:end], state, carried + first, end - first
+                    )
             # work of the step before this one, between its four positions
             history[3 * bodies * LANES : 4 * bodies * LANES] = scratch[: bodies * LANES]
             for l in range(bodies):

@@ -17,6 +17,7 @@ The zeros of f in w² lie on the negative axis, one between neighbouring poles, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq, least_squares
@@ -131,7 +132,7 @@ def _spectral_factor(offset: float, rates: FloatArray, weights: FloatArray) -> t
     zeros = np.zeros(len(rates))
     floor = np.log(squares[0]) - 200.0
     edges = np.concatenate([[floor], np.log(squares)])
-    for index, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for index, (low, high) in enumerate(pairwise(edges)):
         if index == 0 and (offset == 0.0 or value(low) <= 0.0):
             continue  # T = 0: the zero sits at w = 0
         margin = 1e-13 * max(abs(low), abs(high), 1.0)

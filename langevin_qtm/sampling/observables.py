@@ -120,7 +120,9 @@ class FluctuationParts:
     commutator: FloatArray
 
 
-def all_observables(plan: Plan, means: dict[str, FloatArray], parts: FluctuationParts) -> dict[str, FloatArray]:
+def all_observables(
+    plan: Plan, means: dict[str, FloatArray], parts: FluctuationParts
+) -> dict[str, FloatArray]:
     """Every period average of the schema from means over trajectories (leading axes allowed)."""
     base = {name: means[name] for name in ("local_power", "heat_current", "position_covariance")}
     if "windows" in means:

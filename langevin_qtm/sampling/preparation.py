@@ -72,7 +72,7 @@ def prepare(machine: Machine, settings: SimulateSettings) -> Preparation:
 
 
 def default_steps(machine: Machine) -> int:
-    """Steps per period: 64 for each harmonic of the drive, and no oscillator turning more than 0.35 in one."""
+    """Steps per period: 64 for each harmonic of the drive, no oscillator turning more than 0.35 in one."""
     turning = machine.period * float(machine.omega.max()) / RADIANS_PER_STEP
     return STEPS_PER_HARMONIC * int(max(machine.order, np.ceil(turning / STEPS_PER_HARMONIC)))
 

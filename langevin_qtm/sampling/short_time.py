@@ -43,7 +43,12 @@ def _true_part(plan: Plan) -> FloatArray:
     for c in range(plan.contacts):
         white = layout.embedding.memories[c].white_gain * layout.filters[c].white
         columns[:, :, plan.bodies + c] += white * layout.white_input(c, theta)
-        own = white**2 * gains[:, c, :, None] * gains[:, c, None, :] * covariance[:, : plan.bodies, : plan.bodies]
+        own = (
+            white**2
+            * gains[:, c, :, None]
+            * gains[:, c, None, :]
+            * covariance[:, : plan.bodies, : plan.bodies]
+        )
         instant += _diagonal_and_sum(own.mean(axis=0))
     total, reached = instant, 0.0
     for lag, weight in zip(*_lag_rule(plan), strict=True):
@@ -130,7 +135,9 @@ def _with_history(plan: Plan) -> tuple[FloatArray, FloatArray, FloatArray]:
     body, contact = np.arange(bodies), np.arange(layout.contacts)
     source, target = np.r_[carried, fresh], np.r_[0 : len(carried), latest:previous]
     phases = np.arange(law.steps)
-    transition[np.ix_(phases, target, np.arange(len(carried)))] = law.propagator[np.ix_(phases, source, carried)]
+    transition[np.ix_(phases, target, np.arange(len(carried)))] = law.propagator[
+        np.ix_(phases, source, carried)
+    ]
     noise[np.ix_(phases, target, target)] = law.covariance.sum(axis=0)[np.ix_(phases, source, source)]
     for newer, older in zip([0, *past[:2]], past[:3], strict=True):
         transition[:, older + body, newer + body] = 1.0

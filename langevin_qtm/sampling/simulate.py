@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 import xarray as xr
@@ -163,7 +164,7 @@ class _Run:
         began = time.perf_counter()
         with ThreadPoolExecutor(min(threads, len(self.groups))) as pool:
             for periods in self._block_lengths():
-                list(pool.map(lambda group: group.advance(periods), self.groups))
+                list(pool.map(Group.advance, self.groups, repeat(periods)))
                 self._collect(periods)
                 error = self.power_error()
                 self._report(began, error)
@@ -248,7 +249,9 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
     undefined = thermodynamics.reasons(machine, values)
     if windows is None:
         reason = f"needs four windows of {plan.window} periods"
-        undefined |= {name: reason for name, value in values.items() if "fluctuation" in name or "tur" in name}
+        undefined |= {
+            name: reason for name, value in values.items() if "fluctuation" in name or "tur" in name
+        }
     dataset = assemble(
         machine,
         {**variables, **stored, **audit},

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ class Layout:
     def filter(self) -> tuple[slice, ...]:
         """Filter states of each contact."""
         ends = self.dense + np.cumsum([0, *(len(f.rates) for f in self.filters)])
-        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
     @cached_property
     def carried(self) -> NDArray[np.intp]:
@@ -101,7 +102,9 @@ class Layout:
     def force_row(self, contact: int, theta: FloatArray) -> FloatArray:
         """Row of F_c without its white part, dims (phase, state)."""
         memory = self.embedding.memories[contact]
-        row = memory.white_gain * self.thermal_noise_row(contact) - memory.friction * self.velocity_row(contact, theta)
+        row = memory.white_gain * self.thermal_noise_row(contact) - memory.friction * self.velocity_row(
+            contact, theta
+        )
         if memory.size:
             row[:, [self.friction[contact].start, self.noise[contact].start]] += 1.0
         return row
@@ -118,7 +121,9 @@ class Layout:
         body = np.arange(bodies)
         drift[:, body, bodies + body] = 1.0
         drift[:, bodies + body, body] = -(machine.omega**2)
-        for index, (contact, memory) in enumerate(zip(machine.contacts, self.embedding.memories, strict=True)):
+        for index, (contact, memory) in enumerate(
+            zip(machine.contacts, self.embedding.memories, strict=True)
+        ):
             force, velocity = self.force_row(index, theta), self.velocity_row(index, theta)
             drift[:, bodies : 2 * bodies] += contact.couplings(theta)[:, :, None] * force[:, None, :]
             drift[:, self.friction[index]] += memory.velocity_gain[:, None] * velocity[:, None, :]
@@ -238,10 +243,10 @@ def step_law(
     fresh = np.arange(layout.dynamic, layout.dense)
     propagator = np.broadcast_to(np.eye(layout.size), (steps, layout.size, layout.size))
     covariance = np.zeros((layout.contacts, steps, layout.size, layout.size))
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        flow, noise = _substep(layout, steps, start, stop)
-        propagator = flow @ propagator
-        covariance = flow @ covariance @ flow.transpose(0, 2, 1) + noise
+    for start, stop in pairwise(edges):
+        onward, noise = _substep(layout, steps, start, stop)
+        propagator = onward @ propagator
+        covariance = onward @ covariance @ onward.transpose(0, 2, 1) + noise
     propagator[:, :, fresh] = 0.0
     return StepLaw(layout, propagator, covariance)
 
@@ -257,7 +262,9 @@ def flow(layout: Layout, theta: FloatArray, duration: float) -> FloatArray:
     return _advance(layout, theta, duration, 0)[0]
 
 
-def _advance(layout: Layout, theta: FloatArray, duration: float, contacts: int) -> tuple[FloatArray, FloatArray]:
+def _advance(
+    layout: Layout, theta: FloatArray, duration: float, contacts: int
+) -> tuple[FloatArray, FloatArray]:
     """Propagators over a duration, and noise covariances of the first contacts."""
     angles = [theta + layout.embedding.machine.angular_frequency * duration * node for node in GAUSS_NODES]
     first, second = (layout.generator(angle) for angle in angles)

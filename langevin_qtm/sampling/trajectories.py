@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.group import Plan
@@ -35,7 +36,7 @@ def sample_plan(plan: Plan, recording: Recording) -> Samples:
     return Samples(np.full((count, rows, max(1, recording.trajectories)), np.nan), stride)
 
 
-def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatArray], dict[str, NDArray]]:
     """Trajectory variables of the schema and their coordinates; empty when nothing was stored.
 
     Returns

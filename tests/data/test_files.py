@@ -41,7 +41,7 @@ def trajectories(machine, shape=(3, 500)):
     return assemble(machine, arrays, {"method": "simulate"}, axes)
 
 
-# -------------------------------------------------------------------------------------------------- round trip
+# ---------------------------------------------------------------------------------------- round trip
 
 
 def test_dataset_survives(dataset, tmp_path):
@@ -112,7 +112,7 @@ def test_attributes_that_netcdf_lacks_are_adapted(dataset, tmp_path):
     assert dataset.attrs == before
 
 
-# --------------------------------------------------------------------------------------------------- atomicity
+# ----------------------------------------------------------------------------------------- atomicity
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError, RuntimeError])
@@ -173,7 +173,7 @@ def test_threads_may_save_and_open_at_once(dataset, tmp_path):
     assert failures == []
 
 
-# ------------------------------------------------------------------------------------------------ paths refused
+# ------------------------------------------------------------------------------------- paths refused
 
 
 def refused(path, message):
@@ -227,7 +227,7 @@ def test_a_good_path_is_accepted_and_left_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# ------------------------------------------------------------------------------------------------ files refused
+# ------------------------------------------------------------------------------------- files refused
 
 
 @pytest.fixture
