@@ -63,10 +63,12 @@ def number(value: float, resolution: float) -> str:
         return "-"
     if not math.isfinite(value):
         return str(value)
-    decimals = float(MAX_DECIMALS)
-    if value != 0 and resolution > 0:
+    decimals = MAX_DECIMALS
+    if value == 0:
+        decimals = 1
+    elif 0 < resolution < math.inf:
         decimals = math.floor(math.log10(abs(value))) - math.floor(math.log10(resolution)) + 1
-    return f"{value:.{int(min(max(decimals, 1), MAX_DECIMALS))}e}"
+    return f"{value:.{min(max(decimals, 1), MAX_DECIMALS)}e}"
 
 
 def error_number(error: float) -> str:

@@ -83,7 +83,7 @@ class _SecondOrder:
 
     def susceptibility(self, omega: FloatArray) -> ComplexArray:
         """χ(w), dims (node, oscillator, oscillator)."""
-        inverse = np.zeros((len(omega), len(self.machine.omega), len(self.machine.omega)), dtype=complex)
+        inverse: ComplexArray = np.zeros((len(omega), *2 * [len(self.machine.omega)]), dtype=np.complex128)
         diagonal = np.arange(len(self.machine.omega))
         inverse[:, diagonal, diagonal] = self.machine.omega**2 - omega[:, None] ** 2
         for contact in self.undriven.contacts:
@@ -94,7 +94,8 @@ class _SecondOrder:
     def spectra(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         """χ(w), position noise Sx(w) and χ''(w)."""
         chi = self.susceptibility(omega)
-        noise, dissipation = np.zeros((2, *chi.shape), dtype=complex)
+        noise = np.zeros(chi.shape, dtype=np.complex128)
+        dissipation = noise.copy()
         for contact in self.undriven.contacts:
             reach = chi @ contact.couplings(np.zeros(1))[0]
             pair = reach[:, :, None] * reach[:, None, :].conj()

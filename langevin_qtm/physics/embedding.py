@@ -137,8 +137,8 @@ class Embedding:
 
     @property
     def relaxation_time(self) -> float:
-        """-𝒯 / ln max|μ|."""
-        return -self.machine.period / float(np.log(self.max_multiplier))
+        """-𝒯 / ln max|μ|; an upper bound, 𝒯/708, where max|μ| underflows."""
+        return -self.machine.period / float(np.log(max(self.max_multiplier, np.finfo(float).tiny)))
 
     def require_stable(self) -> None:
         """Raise `UnstableMachineError` unless every Floquet multiplier is inside the unit circle."""

@@ -6,8 +6,8 @@ A step maps s = (z, q) to
 
 with independent standard normals ξ = (ξ_1, ξ_2, …, ξ_rest). M_c M_cᵀ is the covariance of the filter noise,
 the same at every phase; the noise of z given that of the filters is what N adds: its regression on ξ_c, and
-a remainder for ξ_rest. Directions whose variance is below `NEGLIGIBLE` of the stationary variance are left
-out: their number, not the number of filter states, is the number of normals.
+a remainder for ξ_rest. Directions are left out whose variance is negligible beside the stationary one: even
+summed over all steps of a relaxation time they change it by no more than `NEGLIGIBLE`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.step_law import StepLaw
 
-NEGLIGIBLE = 1e-10
+NEGLIGIBLE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,22 @@ def step_factors(law: StepLaw) -> StepFactors:
         / law.steps
     )
     scale = np.sqrt(np.maximum(stationary, 1e-300))
+    memory = max(1e3, layout.embedding.relaxation_time * law.steps / law.machine.period)  # in steps
+    negligible = NEGLIGIBLE / memory
     carried = layout.carried
     dense = slice(0, layout.dense)
     remainder = law.covariance[:, :, dense, dense].sum(axis=0) / np.outer(scale[dense], scale[dense])
     filter_noise, dense_noise, blocks = [], [], []
     for index, part in enumerate(layout.filter):
         own = law.covariance[index, 0, part, part] / np.outer(scale[part], scale[part])
-        root, inverse = _thin_root(own[None])
+        root, inverse = _thin_root(own[None], negligible)
         cross = law.covariance[index][:, dense, part] / np.outer(scale[dense], scale[part])
         regression = cross @ inverse[0].T
         remainder = remainder - regression @ regression.transpose(0, 2, 1)
         filter_noise.append(scale[part, None] * root[0])
         dense_noise.append(scale[dense, None] * regression)
         blocks.append((part.start - layout.dense, part.stop - layout.dense, root.shape[-1]))
-    rest, _ = _thin_root(remainder)
+    rest, _ = _thin_root(remainder, negligible)
     noise = np.concatenate([*dense_noise, scale[dense, None] * rest], axis=2)
     ends = np.cumsum([0, *(block[2] for block in blocks)])
     table = np.array([(a, b, ends[i], ends[i + 1]) for i, (a, b, _) in enumerate(blocks)])
@@ -93,11 +95,11 @@ def step_factors(law: StepLaw) -> StepFactors:
     )
 
 
-def _thin_root(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _thin_root(covariance: FloatArray, negligible: float) -> tuple[FloatArray, FloatArray]:
     """R with R Rᵀ = C, negligible directions left out, and its pseudo-inverse."""
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.transpose(0, 2, 1)))
-    rank = max(1, int((values > NEGLIGIBLE).sum(axis=1).max()))
+    rank = max(1, int((values > negligible).sum(axis=1).max()))
     values, vectors = np.maximum(values[:, -rank:], 0.0), vectors[:, :, -rank:]
     root = np.sqrt(values)
-    inverse = np.where(values > NEGLIGIBLE, 1.0 / np.maximum(root, 1e-150), 0.0)
+    inverse = np.where(values > negligible, 1.0 / np.maximum(root, 1e-150), 0.0)
     return vectors * root[:, None, :], inverse[:, :, None] * vectors.transpose(0, 2, 1)

@@ -33,7 +33,7 @@ def _row(array, row):
 
 @_compiled
 def _add_rows(out, row, weights, source, first, count):
-    """out[row] += Σ_j weights[j] source[first + j], j < count, eight rows at a time."""
+    """out[row] += Σ_j weights[j] source[first + j], j < count, eight rows at a time, then four, then one."""
     target = _row(out, row)
     whole = count - count % 8
     for j in range(0, whole, 8):
@@ -51,6 +51,17 @@ def _add_rows(out, row, weights, source, first, count):
                 + w6 * rows[6 * LANES + lane]
                 + w7 * rows[7 * LANES + lane]
             )
+    if count - whole >= 4:
+        w0, w1, w2, w3 = weights[whole], weights[whole + 1], weights[whole + 2], weights[whole + 3]
+        rows = source[(first + whole) * LANES : (first + whole + 4) * LANES]
+        for lane in range(LANES):
+            target[lane] += (
+                w0 * rows[lane]
+                + w1 * rows[LANES + lane]
+                + w2 * rows[2 * LANES + lane]
+                + w3 * rows[3 * LANES + lane]
+            )
+        whole += 4
     for j in range(whole, count):
         weight, rest = weights[j], _row(source, first + j)
         for lane in range(LANES):
@@ -62,6 +73,14 @@ def _set_rows(out, row, weights, source, first, count):
     """out[row] = Σ_j weights[j] source[first + j]."""
     _row(out, row)[:] = 0.0
     _add_rows(out, row, weights, source, first, count)
+
+
+@_compiled
+def _scale_row(out, row, factor):
+    """out[row] *= factor."""
+    target = _row(out, row)
+    for lane in range(LANES):
+        target[lane] *= factor
 
 
 @_compiled
@@ -232,7 +251,7 @@ def run_periods(
             for c in range(contacts):
                 start, stop, first, end = blocks[c]
                 for j in range(start, stop):
-                    _row(state, dynamic + j)[:] *= decay[j]
+                    _scale_row(state, dynamic + j, decay[j])
                     _add_rows(
                         state, dynamic + j, filter_noise[j, first:end], state, carried + first, end - first
                     )
