@@ -89,7 +89,7 @@ class _SecondOrder:
         for contact in self.undriven.contacts:
             g = contact.couplings(np.zeros(1))[0]
             inverse -= contact.density.response(omega)[:, None, None] * np.outer(g, g)
-        return np.linalg.inv(inverse)
+        return np.asarray(np.linalg.inv(inverse), dtype=np.complex128)
 
     def spectra(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         """χ(w), position noise Sx(w) and χ''(w)."""

@@ -48,10 +48,11 @@ def derive(machine: Machine, base: Mapping[str, FloatArray]) -> dict[str, FloatA
     power = local_power.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -(heat / machine.temperatures).sum(axis=-1)
+        entropy = np.where(np.isfinite(entropy), entropy, np.nan)
         return {
             "power": power,
             "balance_residual": heat.sum(axis=-1) + power,
-            "entropy_production": np.where(np.isfinite(entropy), entropy, np.nan),
+            "entropy_production": entropy,
             "efficiency": efficiency(machine, power, heat),
             "conversion_efficiency": conversion_efficiency(local_power),
             "pearson": pearson(base["position_covariance"]),

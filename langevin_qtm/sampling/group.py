@@ -64,11 +64,21 @@ class Plan:
         ]
 
     @cached_property
+    def contact_pairs(self) -> list[tuple[int, int]]:
+        """(oscillator, contact) pairs joined by any coupling."""
+        return [
+            (l, c)
+            for c, contact in enumerate(self.law.machine.contacts)
+            for l, drive in enumerate(contact.drives)
+            if drive.harmonics
+        ]
+
+    @cached_property
     def pairs(self) -> np.ndarray:
         """Products accumulated at each phase, as the kernel wants them."""
         rows = [(0, a, b) for a, b in self.position_pairs]
         rows += [(1, l, c) for l, c in self.work_pairs]
-        rows += [(2, c, c) for c in range(self.contacts)]
+        rows += [(2, l, c) for l, c in self.contact_pairs]
         return np.array(rows)
 
     @cached_property
@@ -119,15 +129,16 @@ class Plan:
         return np.concatenate(gains) * self.factors.decay
 
     @cached_property
-    def law_residual(self) -> float:
-        """Σ J_ν + P under the periodic law of the steps: zero but for discretization and rounding."""
-        law, layout = self.law, self.law.layout
-        covariance, heat = law.periodic_covariance, 0.0
-        for c in range(self.contacts):
-            velocity, force = layout.velocity_row(c, self.angles), layout.force_row(c, self.angles)
-            heat += np.einsum("ki,kij,kj->k", velocity, covariance, force).mean()
-            heat += layout.kicks(c, self.angles).mean()
-        return float(heat + law.steady_power.sum())
+    def law_residual(self) -> FloatArray:
+        """Σ_ν heat_l,ν + P_l under the periodic law: zero but for discretization and rounding; (oscillator,)."""
+        law, layout, bodies = self.law, self.law.layout, self.bodies
+        velocities = law.periodic_covariance[:, bodies : 2 * bodies]
+        residual = np.zeros(bodies)
+        for c, contact in enumerate(law.machine.contacts):
+            moment = np.einsum("kls,ks->kl", velocities, layout.force_row(c, self.angles))
+            moment += layout.kicks(c, self.angles)
+            residual += (contact.couplings(self.angles) * moment).mean(axis=0)
+        return residual
 
     @cached_property
     def noise_moments(self) -> tuple[FloatArray, FloatArray]:
@@ -151,8 +162,8 @@ class Plan:
             elif kind == 1:
                 by_phase[:, index] = np.einsum("ks,ks->k", noise[:, a], layout.force_row(b, ends))
             else:
-                velocity, force = layout.velocity_row(a, ends), layout.force_row(b, ends)
-                by_phase[:, index] = np.einsum("ki,kij,kj->k", velocity, noise, force) + layout.kicks(b, ends)
+                moment = np.einsum("ks,ks->k", noise[:, bodies + a], layout.force_row(b, ends))
+                by_phase[:, index] = moment + layout.kicks(b, ends)[:, a]
         mean = noise.mean(axis=0)
         crossed = mean[:bodies, bodies : 2 * bodies].ravel()
         kinetic = [mean[bodies + a, bodies + b] for a, b in self.position_pairs]

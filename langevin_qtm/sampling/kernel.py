@@ -126,7 +126,7 @@ def _accumulate(phase_sums, base, mean_sums, scratch, pairs, bodies, dense, cont
         if pairs[p, 0] > 0:
             b += dense + contacts
         if pairs[p, 0] == 2:
-            a += dense
+            a += bodies
         _add_product(phase_sums, base + p, scratch, a, b)
     row = 0
     for a in range(bodies):
@@ -192,7 +192,7 @@ def run_periods(
     slopes : (phase, contact, oscillator)
         ġ in the middle of the step.
     pairs : (pair, 3) int array
-        Products to accumulate over the phase: kind (0: x x, 1: x F, 2: ẏ F) and two indices.
+        Products to accumulate over the phase: kind (0: x x, 1: x F, 2: v F) and two indices.
     phase_sums : (phase * pair * LANES,)
     mean_sums : ((oscillator² + oscillator (oscillator + 1) / 2) * LANES,)
         Sums over all steps of x v products, then of v v products.

@@ -9,7 +9,7 @@ import numpy as np
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.group import Group, Plan, Totals
-from langevin_qtm.sampling.statistics import without_residual
+from langevin_qtm.sampling.statistics import without_residuals
 
 
 def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
@@ -19,7 +19,8 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     -------
     dict
         `position_covariance` (trajectory, oscillator, oscillator, phase); `local_power` (trajectory,
-        oscillator, phase); `heat_current` (trajectory, reservoir, phase).
+        oscillator, phase); `heat` (trajectory, oscillator, reservoir, phase), the part of each heat
+        current that goes through the couplings of one oscillator.
     """
     machine, bodies = plan.law.machine, plan.bodies
     by_phase, _ = plan.noise_moments
@@ -27,16 +28,19 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     lanes, _, phases = moments.shape
     covariance = np.zeros((lanes, bodies, bodies, phases))
     power = np.zeros((lanes, bodies, phases))
-    heat = np.zeros((lanes, len(machine.reservoirs), phases))
+    heat = np.zeros((lanes, bodies, len(machine.reservoirs), phases))
     for (kind, a, b), moment in zip(plan.pairs, moments.swapaxes(0, 1), strict=True):
         if kind == 0:
             covariance[:, a, b] = covariance[:, b, a] = moment
         elif kind == 1:
-            slope = machine.angular_frequency * machine.contacts[b].drives[a].slope(plan.angles)
-            power[:, a] -= slope * moment
+            contact = machine.contacts[b]
+            work = machine.angular_frequency * contact.drives[a].slope(plan.angles) * moment
+            power[:, a] -= work
+            heat[:, a, contact.reservoir] += work
         else:
-            heat[:, machine.contacts[b].reservoir] += moment
-    return {"position_covariance": covariance, "local_power": power, "heat_current": heat}
+            contact = machine.contacts[b]
+            heat[:, a, contact.reservoir] += contact.drives[a].value(plan.angles) * moment
+    return {"position_covariance": covariance, "local_power": power, "heat": heat}
 
 
 def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
@@ -54,28 +58,30 @@ def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     return averages
 
 
-def balanced(averages: dict[str, FloatArray], expected: float | None) -> dict[str, FloatArray]:
-    """Averages with the first-law residual of each trajectory used as a control variate.
+def balanced(averages: dict[str, FloatArray], expected: FloatArray | None) -> dict[str, FloatArray]:
+    """Averages with the energy balance of each oscillator used as control variates.
 
     Parameters
     ----------
     averages : dict
         Period averages per trajectory.
-    expected : float or None
-        Mean of the residual in the periodic steady state (`Plan.law_residual`); `None` while energy still
-        flows into the medium, and nothing is corrected.
+    expected : (oscillator,) array or None
+        Means of the residuals Σ_ν heat_l,ν + P_l in the periodic steady state (`Plan.law_residual`);
+        `None` while energy still flows into the medium, and nothing is corrected.
 
     Returns
     -------
     dict
-        Heat currents and powers freed of their regression on the residual, which is nearly all noise; the
-        residual as measured is added as `balance_residual`.
+        Heat currents and powers freed of their regression on the residuals, which are nearly all noise;
+        the sum of the residuals as measured is added as `balance_residual`.
     """
-    residual = averages["heat_current"].sum(axis=1) + averages["local_power"].sum(axis=1)
-    if expected is None:
-        return averages | {"balance_residual": residual}
-    freed = {n: without_residual(averages[n], residual - expected) for n in ("heat_current", "local_power")}
-    return averages | freed | {"balance_residual": residual}
+    heat, power = averages["heat"], averages["local_power"]
+    residual = heat.sum(axis=2) + power
+    totals = {"heat_current": heat.sum(axis=1), "local_power": power}
+    if expected is not None:
+        totals = {name: without_residuals(values, residual - expected) for name, values in totals.items()}
+    kept = {name: values for name, values in averages.items() if name != "heat"}
+    return kept | totals | {"balance_residual": residual.sum(axis=1)}
 
 
 def window_moments(groups: list[Group]) -> FloatArray | None:
@@ -143,7 +149,7 @@ def all_phase_observables(means: dict[str, FloatArray]) -> dict[str, FloatArray]
     return {
         "local_power_phase": power,
         "power_phase": power.sum(axis=-2),
-        "heat_current_phase": means["heat_current"],
+        "heat_current_phase": means["heat"].sum(axis=-3),
         "position_covariance_phase": covariance,
         "pearson_phase": thermodynamics.pearson(np.moveaxis(covariance, -1, -3)),
     }

@@ -45,19 +45,17 @@ def jackknife(
     return values, errors
 
 
-def without_residual(samples: FloatArray, residual: FloatArray) -> FloatArray:
-    """Samples freed of their regression on a residual whose true mean is zero (a control variate).
+def without_residuals(samples: FloatArray, residuals: FloatArray) -> FloatArray:
+    """Samples freed of their regression on residuals whose true means are zero (control variates).
 
     Parameters
     ----------
     samples : (trajectory, k) array
-    residual : (trajectory,) array
+    residuals : (trajectory, m) array
     """
-    deviation = residual - residual.mean()
-    variance = float(deviation @ deviation)
-    if variance == 0.0:
-        return samples
-    return samples - residual[:, None] * (deviation @ samples / variance)
+    deviations = residuals - residuals.mean(axis=0)
+    slopes, *_ = np.linalg.lstsq(deviations, samples - samples.mean(axis=0), rcond=None)
+    return samples - residuals @ slopes
 
 
 def drift_scores(blocks: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -110,9 +110,9 @@ class Layout:
         return row
 
     def kicks(self, contact: int, theta: FloatArray) -> FloatArray:
-        """<ẏ_c times the white part of F_c>, ½ gain² Σ_l g_l² (midpoint sense), dim (phase,)."""
+        """<v_l times the white part of F_c>, ½ gain² g_l (midpoint sense), dims (phase, oscillator)."""
         gain = self.embedding.memories[contact].white_gain * self.filters[contact].white
-        return 0.5 * gain**2 * (self.embedding.machine.contacts[contact].couplings(theta) ** 2).sum(axis=1)
+        return 0.5 * gain**2 * self.embedding.machine.contacts[contact].couplings(theta)
 
     def generator(self, theta: FloatArray) -> FloatArray:
         """Drift of the embedded state, dims (phase, state, state)."""

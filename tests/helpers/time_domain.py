@@ -123,35 +123,39 @@ class TimeDomain:
         )
         return solution.y.T.reshape(-1, self.size, self.size)
 
-    def sidebands(self, contact, omega, orders, points=64):
-        """Amplitudes of x_l, y_d and F_d at omega + nΩ, n in orders, for noise ξ = e^{-i omega t} at a contact.
+    def sidebands(self, omegas, orders, points=64):
+        """Amplitudes of x_l, y_d and F_d at omega + nΩ for noise ξ_c = e^{-i omega t} of each contact c.
 
         From the solution that obeys z(t + 𝒯) = e^{-i omega 𝒯} z(t), integrated over one period.
-        Returns arrays (oscillator, n), (contact, n), (contact, n).
+        Returns arrays (omega, source, oscillator, n), (omega, source, contact, n) and the same for F.
         """
+        omegas, pairs = np.asarray(omegas, dtype=float), range(len(self.contacts))
+        sources = len(pairs)
 
-        def struck(t, z):
-            push = np.zeros(self.size, dtype=complex)
-            push[self.bodies : 2 * self.bodies] = self.couplings(contact, t)[0] * np.exp(-1j * omega * t)
-            return self.generator(t) @ z + push
+        def struck(t, flat):
+            z = flat.reshape(self.size, sources, len(omegas))
+            rate = np.tensordot(self.generator(t), z, axes=1)
+            push = np.array([self.couplings(c, t)[0] for c in pairs])
+            rate[self.bodies : 2 * self.bodies] += push.T[:, :, None] * np.exp(-1j * omegas * t)
+            return rate.ravel()
 
-        def run(start, times):
-            return solve_ivp(
-                struck, (0, times[-1]), start, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-13
-            ).y
-
-        period_map = self.propagators(np.array([self.period]))[-1]
-        pushed = run(np.zeros(self.size, dtype=complex), np.array([self.period]))[:, -1]
-        start = np.linalg.solve(np.exp(-1j * omega * self.period) * np.eye(self.size) - period_map, pushed)
-        times = self.period * np.arange(points) / points
-        z = run(start, times)
-        x = z[: self.bodies]
-        pairs = range(len(self.contacts))
-        y = np.array([[self.y_row(d, t) @ z[:, i] for i, t in enumerate(times)] for d in pairs])
-        force = np.array([[self.force_row(d, t) @ z[:, i] for i, t in enumerate(times)] for d in pairs])
-        force[contact] += np.exp(-1j * omega * times)
-        waves = np.exp(1j * np.outer(times, omega + self.drive_frequency * np.asarray(orders))) / points
-        return x @ waves, y @ waves, force @ waves
+        times = self.period * np.arange(points + 1) / points
+        start = np.zeros(self.size * sources * len(omegas), dtype=complex)
+        forced = solve_ivp(
+            struck, (0, self.period), start, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-13
+        ).y.T.reshape(points + 1, self.size, sources, len(omegas))
+        free = self.propagators(times)
+        results = []
+        for k, omega in enumerate(omegas):
+            turn = np.exp(-1j * omega * self.period) * np.eye(self.size)
+            begin = np.linalg.solve(turn - free[-1], forced[-1, :, :, k])
+            z = (free @ begin + forced[..., k])[:-1]  # (time, state, source)
+            y = np.array([[self.y_row(d, t) @ z[i] for d in pairs] for i, t in enumerate(times[:-1])])
+            force = np.array([[self.force_row(d, t) @ z[i] for d in pairs] for i, t in enumerate(times[:-1])])
+            force += np.exp(-1j * omega * times[:-1])[:, None, None] * np.eye(sources)
+            waves = np.exp(1j * np.outer(times[:-1], omega + self.drive_frequency * np.asarray(orders))) / points
+            results.append([np.einsum("tas,tn->san", a, waves) for a in (z[:, : self.bodies], y, force)])
+        return [np.array(kind) for kind in zip(*results, strict=True)]
 
 
 class ClassicalMoments:

@@ -166,7 +166,7 @@ def test_characteristic_rates_contain_the_slow_floquet_rate_of_a_driven_machine(
 
 
 def test_driven_counterterm_pumps_an_oscillator_near_twice_its_frequency():
-    with pytest.raises(UnstableMachineError, match="pumps it parametrically; lower it or move") as refusal:
+    with pytest.raises(UnstableMachineError, match="pumps it parametrically") as refusal:
         Embedding(parametric_machine()).require_stable()
     system = TimeDomain(parametric_machine())
     values = np.abs(np.linalg.eigvals(system.propagators(np.array([system.period]))[-1]))
@@ -185,7 +185,7 @@ def test_parametric_instability_ends_with_weak_or_detuned_driving(amplitude, fre
 
 def test_undamped_relative_motion_of_equal_oscillators_is_refused_with_its_own_cause():
     embedding = Embedding(static_machine(omega=(1.0, 1.0), densities=(OHMIC,)))
-    with pytest.raises(UnstableMachineError, match=r"some mode is not damped .* couple it, or detune") as refusal:
+    with pytest.raises(UnstableMachineError, match="some mode is not damped by any reservoir") as refusal:
         embedding.require_stable()
     assert refusal.value.max_multiplier == pytest.approx(1.0, abs=1e-12)  # rounding
 
