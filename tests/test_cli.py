@@ -1,6 +1,5 @@
-"""Command line: what it prints, what it leaves behind, and the exit status of everything that can go wrong."""
+"""Command line: what it prints, what it leaves behind, and the exit status of all that can go wrong."""
 
-import io
 import os
 import re
 import signal
@@ -13,9 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.datasets import sampled
-from rich.console import Console
 
-from langevin_qtm import console, validation
+from langevin_qtm import validation
 from langevin_qtm.cli import main
 from langevin_qtm.data import files
 from langevin_qtm.data.runfile import load_run
@@ -62,7 +60,8 @@ def simulated(run_file, monkeypatch):
             progress(Progress("measure", done, 2, f"error {3 - done} %"))
         return sampled(machine, periodic_steady_state(machine), trajectories=settings.trajectories)
 
-    return replace_simulate(monkeypatch, simulate)
+    replace_simulate(monkeypatch, simulate)
+    return run_file
 
 
 def replace_simulate(monkeypatch, function):
@@ -173,9 +172,9 @@ def test_quiet_prints_nothing(run_file, capsys):
     assert left_behind(run_file.parent) == ["out.nc"]
 
 
-def test_provenance_is_stored(simulated, run_file):
-    main(["run", str(run_file), "-o", "out.nc", "--quiet"])
-    attrs, run = files.open_dataset("out.nc").attrs, load_run(run_file)
+def test_provenance_is_stored(simulated):
+    main(["run", str(simulated), "-o", "out.nc", "--quiet"])
+    attrs, run = files.open_dataset("out.nc").attrs, load_run(simulated)
     assert attrs["title"] == "one oscillator"
     assert attrs["config_json"] == run.config_json
     assert attrs["config_sha256"] == run.config_sha256
@@ -193,8 +192,8 @@ def test_provenance_is_stored(simulated, run_file):
     assert attrs["stop_reason"] == "target_error"
 
 
-def test_run_ends_with_the_comparison(simulated, run_file, capsys):
-    assert main(["run", str(run_file), "-o", "out.nc"]) == 0
+def test_run_ends_with_the_comparison(simulated, capsys):
+    assert main(["run", str(simulated), "-o", "out.nc"]) == 0
     text = capsys.readouterr().out
     assert "measure: 0%, error 3 %\n" in text
     assert re.search(r"observable +value +std\. error +exact +second order +z", text)
@@ -202,28 +201,28 @@ def test_run_ends_with_the_comparison(simulated, run_file, capsys):
     assert re.search(r"Agrees: of .* limit 4\.\d\d\.\nWritten to out\.nc\n$", text)
 
 
-def test_run_without_exact_values_still_succeeds(simulated, run_file, capsys, monkeypatch):
+def test_run_without_exact_values_still_succeeds(simulated, capsys, monkeypatch):
     def fails(_):
         raise NotConvergedError("Harmonics", 1.0, 1e-9, "loosen `tolerance`")
 
     monkeypatch.setattr(validation, "periodic_steady_state", fails)
-    assert main(["run", str(run_file), "-o", "out.nc"]) == 0
+    assert main(["run", str(simulated), "-o", "out.nc"]) == 0
     text = capsys.readouterr().out
     assert "local_power[A]" in text
     assert "No exact values to compare with: Harmonics did not converge" in text
-    assert left_behind(run_file.parent) == ["out.nc"]
+    assert left_behind(simulated.parent) == ["out.nc"]
 
 
-def test_warning_is_one_line(simulated, run_file, capsys, monkeypatch):
-    def simulate(machine, settings, progress):
+def test_warning_is_one_line(simulated, capsys, monkeypatch):
+    def simulate(machine, *_):
         warnings.warn("Block averages still drift.", AccuracyWarning, stacklevel=2)
         return sampled(machine, periodic_steady_state(machine))
 
     replace_simulate(monkeypatch, simulate)
     monkeypatch.setattr(warnings, "filters", [("always", None, Warning, None, 0)])
-    assert main(["run", str(run_file), "-o", "out.nc"]) == 0
+    assert main(["run", str(simulated), "-o", "out.nc"]) == 0
     assert capsys.readouterr().err == "langevin-qtm: warning: Block averages still drift.\n"
-    assert main(["run", str(run_file), "-o", "out.nc", "--quiet"]) == 0
+    assert main(["run", str(simulated), "-o", "out.nc", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -260,32 +259,45 @@ FAILURES = {
         1,
         "did not converge",
     ),
-    "disk full": (OSError(28, "No space left on device"), 1, "No space left on device"),
     "interrupted": (KeyboardInterrupt(), 130, "interrupted; an unfinished run leaves no file"),
 }
 
 
-@pytest.mark.parametrize("where", ["solver", "saving"])
 @pytest.mark.parametrize(("failure", "status", "message"), FAILURES.values(), ids=FAILURES.keys())
-def test_failure_leaves_nothing(simulated, run_file, capsys, monkeypatch, where, failure, status, message):
+def test_failing_solver_leaves_nothing(simulated, capsys, monkeypatch, failure, status, message):
+    def fails(*_):
+        raise failure
+
+    replace_simulate(monkeypatch, fails)
+    refused(capsys, ["run", str(simulated), "-o", "out.nc"], status, message)
+    assert left_behind(simulated.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "message"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            1,
+            r"`out\.nc` could not be written: .*No space left on device",
+        ),
+        (RuntimeError("NetCDF: HDF error"), 1, r"`out\.nc` could not be written: NetCDF: HDF error"),
+        FAILURES["interrupted"],
+    ],
+    ids=["disk full", "HDF error", "interrupted"],
+)
+def test_failing_disk_leaves_nothing(simulated, capsys, monkeypatch, failure, status, message):
     def fails(*_, **__):
         raise failure
 
-    if where == "solver":
-        replace_simulate(monkeypatch, fails)
-    else:
-        monkeypatch.setattr(xr.Dataset, "to_netcdf", fails)
-    assert main(["run", str(run_file), "-o", "out.nc"]) == status
-    error = capsys.readouterr().err
-    assert re.fullmatch(rf"langevin-qtm: error: .*{message}.*\n", error)
-    assert left_behind(run_file.parent) == []
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", fails)
+    refused(capsys, ["run", str(simulated), "-o", "out.nc"], status, message)
+    assert left_behind(simulated.parent) == []
 
 
 def test_really_unstable_machine_is_refused(run_file, capsys):
-    pumped = ["--set", "reservoir.driven.spectral_density.gamma=40", "--set", "drive.frequency=2"]
-    arguments = ["run", str(run_file), "--set", "solver.method=periodic_steady_state", *pumped]
-    weaker = ["--set", "reservoir.static.spectral_density.gamma=1e-4"]
-    refused(capsys, [*arguments, *weaker], 2, "largest Floquet multiplier is .*, but must be < 1")
+    free = ["--set", "medium.frequencies.B=1.0", "--set", "reservoir.static.coupling.A=1.0"]
+    refused(capsys, ["run", str(run_file), *free], 2, "largest Floquet multiplier is .*, but must be < 1")
     assert left_behind(run_file.parent) == []
 
 
@@ -301,9 +313,9 @@ def test_wrong_usage_is_status_2(arguments, capsys):
 
 
 @pytest.fixture
-def output(simulated, run_file):
-    main(["run", str(run_file), "-o", "out.nc", "--quiet"])
-    return run_file.parent / "out.nc"
+def output(simulated):
+    main(["run", str(simulated), "-o", "out.nc", "--quiet"])
+    return simulated.parent / "out.nc"
 
 
 def test_validate_agrees(output, capsys):
@@ -337,57 +349,3 @@ def test_info_shows_what_is_stored(output, capsys):
     ):
         assert re.search(words, text), words
     assert max(map(len, text.splitlines())) <= 100
-
-
-# ------------------------------------------------------------------------------------------ progress
-
-
-def test_plain_lines_are_rare(monkeypatch):
-    clock = iter(np.arange(0.0, 100.0, 1.0))
-    monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))
-    stream = io.StringIO()
-    report = console.Lines(Console(file=stream, width=100))
-    report(Progress("prepare"))
-    for done in range(11):
-        report(Progress("measure", done, 20.0, "going well"))
-    assert stream.getvalue().splitlines() == [
-        "prepare",
-        "measure: 0%, going well",
-        "measure: 25%, 1/s, 0:00:15 left, going well",
-        "measure: 50%, 1/s, 0:00:10 left, going well",
-    ]
-
-
-@pytest.mark.parametrize("total", [None, 0.0, float("inf"), float("nan")])
-@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
-def test_progress_without_a_total(total, terminal):
-    stream = io.StringIO()
-    with console.reporting(Console(file=stream, force_terminal=terminal, width=100)) as report:
-        report(Progress("measure", 0.0, total))
-        report(Progress("measure", 3.0, total, "still going"))
-    assert "measure" in stream.getvalue()
-    assert "left" not in stream.getvalue()
-
-
-def test_live_bar_shows_rate_and_time_left(monkeypatch):
-    clock = iter(np.arange(0.0, 1000.0, 10.0))
-    monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))
-    stream = io.StringIO()
-    terminal = Console(file=stream, force_terminal=True, width=100, color_system=None)
-    with console.reporting(terminal) as report:
-        report(Progress("prepare"))
-        report(Progress("measure", 0.0, 100.0))
-        report(Progress("measure", 20.0, 100.0, "error 3 %"))
-        terminal.print("now")
-    assert re.search(r"measure .* 20% 2/s, 0:00:40 left error 3 %", stream.getvalue())
-
-
-def test_far_ends_are_told_in_days():
-    stage = console.Stage("measure", began=0.0, done=0.0)
-    assert stage.pace(Progress("measure", 1.0, 1e6), 1.0) == "1/s, 11.6 days left"
-
-
-def test_quiet_console_reports_nothing(capsys):
-    with console.reporting(console.make_console(quiet=True)) as report:
-        report(Progress("measure"))
-    assert capsys.readouterr().out == ""

@@ -47,7 +47,7 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
                 temporary, engine="netcdf4", format="NETCDF4", encoding=_encoding(dataset)
             )
         temporary.replace(target)
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         raise OSError(f"`{path}` could not be written: {error}.") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -139,7 +139,10 @@ class _SteadyState:
         total = np.zeros((len(source), 2, self.harmonics + 1, self.bodies))
         for index in self.responses.driven:
             moved = np.einsum("lnm,bclm->bcln", self.responses.coupling_rate[index], own_x)
-            total -= self._waves(source, moved, own_force[:, :, index, None, :])
+            waves = self._waves(source, moved, own_force[:, :, index, None, :])
+            if self._diverges(index):
+                waves[:, :, 1:] = 0.0
+            total -= waves
         return total
 
     def _heat(
@@ -178,7 +181,7 @@ class _SteadyState:
         return total
 
     def _diverges(self, index: int) -> bool:
-        """Whether the instantaneous heat current of a contact depends on the band."""
+        """Whether the instantaneous power and heat current of a contact depend on the band."""
         contact = self.machine.contacts[index]
         return contact.is_driven and not contact.density.memory().size
 
@@ -226,7 +229,10 @@ def _to_dataset(
     for contact in machine.contacts:
         if contact.is_driven and not contact.density.memory().size:
             heat[contact.reservoir] = np.nan
-            undefined["heat_current_phase"] = UV_REASON
+            local_power[[not drive.is_static for drive in contact.drives]] = np.nan
+            undefined |= dict.fromkeys(("heat_current_phase", "local_power_phase", "power_phase"), UV_REASON)
+    if "pearson" in undefined:
+        undefined["pearson_phase"] = undefined["pearson"]
     variables |= {
         "local_power_phase": local_power,
         "power_phase": local_power.sum(axis=0),

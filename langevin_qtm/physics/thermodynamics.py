@@ -94,6 +94,7 @@ def reasons(machine: Machine, derived: Mapping[str, FloatArray]) -> dict[str, st
         "efficiency": "all reservoirs have one temperature" if isothermal else "no work is extracted",
         "conversion_efficiency": "not both extracted and supplied work",
         "pearson": "a single oscillator",
+        "balance_residual": "a heat current that is not defined",
         "entropy_production": "a reservoir at zero temperature, or a heat current that is not defined",
         "tur_ratio": "entropy production or power is not defined or zero",
         "tur_ratio_cnumber": "entropy production or power is not defined or zero",

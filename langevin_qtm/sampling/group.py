@@ -10,23 +10,29 @@ import numpy as np
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.factors import StepFactors, step_factors
 from langevin_qtm.sampling.kernel import run_periods
+from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.step_law import StepLaw
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What all groups share: the law of the steps in kernel form, and which products are accumulated.
+    """What all groups share: the law of the steps in kernel form, and which moments are taken.
 
     Attributes
     ----------
-    law : StepLaw
+    moments : MomentPlan
     window : int
         Periods over which work is summed for the fluctuations D.
     """
 
-    law: StepLaw
+    moments: MomentPlan
     window: int
+
+    @property
+    def law(self) -> StepLaw:
+        """Law of the steps."""
+        return self.moments.law
 
     @cached_property
     def factors(self) -> StepFactors:
@@ -49,39 +55,6 @@ class Plan:
         return self.law.machine.period / self.law.steps
 
     @cached_property
-    def position_pairs(self) -> list[tuple[int, int]]:
-        """Oscillator pairs a <= b of the covariance."""
-        return [(a, b) for a in range(self.bodies) for b in range(a, self.bodies)]
-
-    @cached_property
-    def work_pairs(self) -> list[tuple[int, int]]:
-        """(oscillator, contact) pairs joined by a driven coupling."""
-        return [
-            (l, c)
-            for c, contact in enumerate(self.law.machine.contacts)
-            for l, drive in enumerate(contact.drives)
-            if not drive.is_static
-        ]
-
-    @cached_property
-    def contact_pairs(self) -> list[tuple[int, int]]:
-        """(oscillator, contact) pairs joined by any coupling."""
-        return [
-            (l, c)
-            for c, contact in enumerate(self.law.machine.contacts)
-            for l, drive in enumerate(contact.drives)
-            if drive.harmonics
-        ]
-
-    @cached_property
-    def pairs(self) -> np.ndarray:
-        """Products accumulated at each phase, as the kernel wants them."""
-        rows = [(0, a, b) for a, b in self.position_pairs]
-        rows += [(1, l, c) for l, c in self.work_pairs]
-        rows += [(2, l, c) for l, c in self.contact_pairs]
-        return np.array(rows)
-
-    @cached_property
     def angles(self) -> FloatArray:
         """Drive angle at the start of each step."""
         return 2 * np.pi * np.arange(self.law.steps) / self.law.steps
@@ -95,80 +68,6 @@ class Plan:
             [c.coupling_slopes(middle) for c in contacts], axis=1
         )
 
-    @cached_property
-    def velocity_gain(self) -> FloatArray:
-        """ẏ_c on positions and velocities at the end of each step, (phase, contact, 2 oscillator)."""
-        ends = np.roll(self.angles, -1)
-        rows = [self.law.layout.embedding.velocity_row(c, ends) for c in range(self.contacts)]
-        return np.ascontiguousarray(np.stack(rows, axis=1)[:, :, : 2 * self.bodies])
-
-    @cached_property
-    def memory_rows(self) -> np.ndarray:
-        """Rows of f and ξ, (contact, 2), negative for a memoryless contact."""
-        layout = self.law.layout
-        return np.array(
-            [
-                (f.start, n.start) if f.start < f.stop else (-1, -1)
-                for f, n in zip(layout.friction, layout.noise, strict=True)
-            ]
-        )
-
-    @cached_property
-    def friction(self) -> FloatArray:
-        """-γ of memoryless contacts, (contact, 1)."""
-        return -np.array([[memory.friction] for memory in self.law.layout.embedding.memories])
-
-    @cached_property
-    def force_filter(self) -> FloatArray:
-        """Filter states before the step on F of memoryless contacts, (filter,)."""
-        layout = self.law.layout
-        gains = [
-            memory.white_gain * noise_filter.residues
-            for memory, noise_filter in zip(layout.embedding.memories, layout.filters, strict=True)
-        ]
-        return np.concatenate(gains) * self.factors.decay
-
-    @cached_property
-    def law_residual(self) -> FloatArray:
-        """Σ_ν heat_l,ν + P_l under the periodic law: zero but for discretization and rounding; (oscillator,)."""
-        law, layout, bodies = self.law, self.law.layout, self.bodies
-        velocities = law.periodic_covariance[:, bodies : 2 * bodies]
-        residual = np.zeros(bodies)
-        for c, contact in enumerate(law.machine.contacts):
-            moment = np.einsum("kls,ks->kl", velocities, layout.force_row(c, self.angles))
-            moment += layout.kicks(c, self.angles)
-            residual += (contact.couplings(self.angles) * moment).mean(axis=0)
-        return residual
-
-    @cached_property
-    def noise_moments(self) -> tuple[FloatArray, FloatArray]:
-        """What conditional means leave out of the products.
-
-        Returns
-        -------
-        by_phase : (phase, pair) array
-            For `pairs`, at the phase where they are accumulated.
-        means : (velocity pair,) array
-            For the x v and v v products, averaged over the period.
-        """
-        layout = self.law.layout
-        noise = self.law.covariance.sum(axis=0)
-        ends = np.roll(self.angles, -1)
-        bodies = self.bodies
-        by_phase = np.zeros((self.law.steps, len(self.pairs)))
-        for index, (kind, a, b) in enumerate(self.pairs):
-            if kind == 0:
-                by_phase[:, index] = noise[:, a, b]
-            elif kind == 1:
-                by_phase[:, index] = np.einsum("ks,ks->k", noise[:, a], layout.force_row(b, ends))
-            else:
-                moment = np.einsum("ks,ks->k", noise[:, bodies + a], layout.force_row(b, ends))
-                by_phase[:, index] = moment + layout.kicks(b, ends)[:, a]
-        mean = noise.mean(axis=0)
-        crossed = mean[:bodies, bodies : 2 * bodies].ravel()
-        kinetic = [mean[bodies + a, bodies + b] for a, b in self.position_pairs]
-        return np.roll(by_phase, 1, axis=0), np.concatenate([crossed, kinetic])
-
 
 @dataclass
 class Totals:
@@ -181,8 +80,9 @@ class Totals:
     @classmethod
     def empty(cls, plan: Plan) -> Totals:
         """Zeros."""
-        velocity_pairs = plan.bodies**2 + len(plan.position_pairs)
-        return cls(np.zeros((plan.law.steps, len(plan.pairs), LANES)), np.zeros((velocity_pairs, LANES)))
+        moments = plan.moments
+        phase = np.zeros((len(moments.angles), len(moments.phase_pairs), LANES))
+        return cls(phase, np.zeros((len(moments.mean_pairs), LANES)))
 
 
 @dataclass
@@ -198,8 +98,8 @@ class Group:
 
     def __post_init__(self) -> None:
         plan, factors = self.plan, self.plan.factors
-        dense = factors.drift.shape[1]
-        self.scratch = np.zeros((dense + 2 * plan.contacts + plan.bodies) * LANES)
+        rows = factors.drift.shape[1] + plan.moments.rows.shape[1] + plan.bodies
+        self.scratch = np.zeros(rows * LANES)
         positions = self.state[: plan.bodies * LANES]
         self.history = np.concatenate([*[positions] * 4, np.zeros(plan.contacts * LANES)])
         self.recorded = np.array([len(self.record), 0, self.record.shape[2]])
@@ -236,12 +136,11 @@ class Group:
             factors.decay,
             factors.filter_noise,
             factors.blocks,
-            plan.memory_rows,
-            plan.friction,
-            plan.force_filter,
-            plan.velocity_gain,
             plan.slopes,
-            plan.pairs,
+            plan.moments.rows,
+            plan.moments.slots,
+            plan.moments.phase_pairs,
+            plan.moments.mean_pairs,
             self.totals.phase.reshape(-1),
             self.totals.mean.reshape(-1),
             self.window,

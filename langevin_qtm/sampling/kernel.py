@@ -1,18 +1,13 @@
 """The time loop: one group of 64 trajectories through whole drive periods.
 
 Arrays are flat, `LANES` trajectories innermost, so that each loop over lanes is a SIMD loop; a row is the
-64 values of one variable. One step is (see `factors`)
-
-    mean of z' given s  ->  accumulate products of means  ->  add noise  ->  work of the step  ->  filters.
-
-Second moments are accumulated from the *conditional means* m = E[z' | s]: E[z' z'ᵀ] = E[m mᵀ] + Q with Q the
-known noise covariance of the step, added once at the end. The estimate stays unbiased, and the fast noise
-that a single step puts into velocities and forces never enters the average (Rao-Blackwell).
+64 values of one variable. A step draws its normals, takes the moments of conditional means where they are
+due (see `moments`), and advances the state (see `factors`).
 
 Work of a step through one coupling is -ġ x F integrated over the step with the exact integral of F and x at
 the middle of the step from four neighbours, x = [7(x_k + x_{k+1}) - (x_{k-1} + x_{k+2})]/12, whose weights
 make the product right to fourth order in the step for slow x; so it is done one step late. Work serves the
-fluctuations D; means of powers come from the moments.
+fluctuations D (what it misses of them is in `short_time`); means of powers come from the moments.
 """
 
 from __future__ import annotations
@@ -84,11 +79,12 @@ def _scale_row(out, row, factor):
 
 
 @_compiled
-def _add_product(out, row, array, a, b):
-    """out[row] += array[a] array[b]."""
-    target, left, right = _row(out, row), _row(array, a), _row(array, b)
-    for lane in range(LANES):
-        target[lane] += left[lane] * right[lane]
+def _add_products(out, row, array, pairs):
+    """out[row + p] += array[a] array[b] for every pair p = (a, b)."""
+    for p in range(pairs.shape[0]):
+        target, left, right = _row(out, row + p), _row(array, pairs[p, 0]), _row(array, pairs[p, 1])
+        for lane in range(LANES):
+            target[lane] += left[lane] * right[lane]
 
 
 @_compiled
@@ -119,27 +115,6 @@ def _store(sample, lanes, state, history, dynamic, contacts, bodies):
 
 
 @_compiled
-def _accumulate(phase_sums, base, mean_sums, scratch, pairs, bodies, dense, contacts):
-    """Add the products of conditional means: `pairs` at their phase, velocities over all steps."""
-    for p in range(pairs.shape[0]):
-        a, b = pairs[p, 1], pairs[p, 2]
-        if pairs[p, 0] > 0:
-            b += dense + contacts
-        if pairs[p, 0] == 2:
-            a += bodies
-        _add_product(phase_sums, base + p, scratch, a, b)
-    row = 0
-    for a in range(bodies):
-        for b in range(bodies):
-            _add_product(mean_sums, row, scratch, a, bodies + b)
-            row += 1
-    for a in range(bodies):
-        for b in range(a, bodies):
-            _add_product(mean_sums, row, scratch, bodies + a, bodies + b)
-            row += 1
-
-
-@_compiled
 def run_periods(
     periods,
     rng,
@@ -151,12 +126,11 @@ def run_periods(
     decay,
     filter_noise,
     blocks,
-    memory_rows,
-    friction,
-    force_filter,
-    velocity_gain,
     slopes,
-    pairs,
+    moment_rows,
+    slots,
+    phase_pairs,
+    mean_pairs,
     phase_sums,
     mean_sums,
     window,
@@ -175,27 +149,20 @@ def run_periods(
         Generator states, advanced.
     state : ((carried + normal) * LANES,)
         Rows of z and q, then room for the normals of a step.
-    scratch : ((dense + 2 contact + oscillator) * LANES,)
-        Rows of z' and the force integrals; velocities ẏ_c and forces F_c of the conditional mean; work.
+    scratch : ((dense + 3 oscillator + contact) * LANES,)
+        Rows of z' and the force integrals; conditional means; work.
     history : ((4 oscillator + contact) * LANES,)
         Positions at four neighbouring steps, and the force integrals of the step between the middle two.
     drift, noise, decay, filter_noise, blocks
         `StepFactors`.
-    memory_rows : (contact, 2) int array
-        Rows of f and ξ of a contact with memory, whose sum is F; negative for a memoryless one.
-    friction : (contact, 1)
-        -γ of a memoryless contact, from ẏ to F.
-    force_filter : (filter,)
-        Gain of the filter states before the step on F of a memoryless contact.
-    velocity_gain : (phase, contact, 2 oscillator)
-        ẏ_c on positions and velocities after the step.
     slopes : (phase, contact, oscillator)
         ġ in the middle of the step.
-    pairs : (pair, 3) int array
-        Products to accumulate over the phase: kind (0: x x, 1: x F, 2: v F) and two indices.
+    moment_rows, slots, phase_pairs, mean_pairs
+        `rows`, `slots`, `phase_pairs` and `mean_pairs` of `MomentPlan`.
     phase_sums : (phase * pair * LANES,)
-    mean_sums : ((oscillator² + oscillator (oscillator + 1) / 2) * LANES,)
-        Sums over all steps of x v products, then of v v products.
+        Sums of the products of `phase_pairs` at each phase.
+    mean_sums : (pair * LANES,)
+        Sums of the products of `mean_pairs` over all phases.
     window : (2 * (oscillator + 1) * LANES,)
         Work of the current and of the previous window, for each oscillator and the total.
     window_periods : (3,) int array
@@ -218,35 +185,21 @@ def run_periods(
     channels = bodies + 1
     one = np.ones(1)
     integrals = history[4 * bodies * LANES :]
-    work = scratch[(dense + 2 * contacts) * LANES :]
+    samples = moment_rows.shape[1]
+    stride = steps // moment_rows.shape[0]
+    means = scratch[dense * LANES : (dense + samples) * LANES]
+    work = scratch[(dense + samples) * LANES :]
     for _ in range(periods):
         for k in range(steps):
             fill_normals(rng, state[carried * LANES :])
-            # conditional means of z', ẏ and F
+            if k % stride == 0:
+                sample = k // stride
+                for row in range(samples):
+                    _set_rows(means, row, moment_rows[sample, row], state, 0, carried)
+                _add_products(phase_sums, slots[sample] * phase_pairs.shape[0], means, phase_pairs)
+                _add_products(mean_sums, 0, means, mean_pairs)
             for i in range(dense):
                 _set_rows(scratch, i, drift[k, i], state, 0, carried)
-            for c in range(contacts):
-                _set_rows(scratch, dense + c, velocity_gain[k, c], scratch, 0, 2 * bodies)
-                force = dense + contacts + c
-                if memory_rows[c, 0] >= 0:
-                    _set_rows(scratch, force, one, scratch, memory_rows[c, 0], 1)
-                    _add_rows(scratch, force, one, scratch, memory_rows[c, 1], 1)
-                else:
-                    start, stop = blocks[c, 0], blocks[c, 1]
-                    _set_rows(scratch, force, friction[c], scratch, dense + c, 1)
-                    _add_rows(scratch, force, force_filter[start:stop], state, dynamic + start, stop - start)
-            _accumulate(
-                phase_sums,
-                ((k + 1) % steps) * pairs.shape[0],
-                mean_sums,
-                scratch,
-                pairs,
-                bodies,
-                dense,
-                contacts,
-            )
-            # noise
-            for i in range(dense):
                 _add_rows(scratch, i, noise[k, i], state, carried, normals)
             for c in range(contacts):
                 start, stop, first, end = blocks[c]

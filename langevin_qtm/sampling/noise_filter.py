@@ -96,7 +96,8 @@ def _fit(temperature: float, omega: FloatArray, poles: int) -> tuple[FloatArray,
     """b_j (ascending) and a_j of least relative square error on the grid."""
     square = omega**2
     target = omega_coth(omega, temperature)
-    top = 1.5 * omega[-1]
+    # in a classical band the poles lie beyond it, at 2πT, 4πT, …
+    top = max(1.5 * omega[-1], 20 * temperature)
     lowest = min(max(5 * temperature, omega[0] / 3), top / 4)
     log_rates = np.linspace(np.log(lowest), np.log(top), poles)
     log_weights = np.log(2 / np.pi * np.exp(log_rates) * (log_rates[1] - log_rates[0]))
@@ -136,7 +137,12 @@ def _spectral_factor(offset: float, rates: FloatArray, weights: FloatArray) -> t
         if index == 0 and (offset == 0.0 or value(low) <= 0.0):
             continue  # T = 0: the zero sits at w = 0
         margin = 1e-13 * max(abs(low), abs(high), 1.0)
-        zeros[index] = np.exp(brentq(value, low + margin, high - margin, xtol=1e-15, rtol=8.9e-16) / 2)
+        low, high = low + margin, high - margin
+        if value(low) > 0.0 > value(high):
+            zero = brentq(value, low, high, xtol=1e-15, rtol=8.9e-16)
+        else:  # a weight so small that zero and pole coincide
+            zero = low if value(low) <= 0.0 else high
+        zeros[index] = np.exp(zero / 2)
     white = float(np.sqrt(offset + weights.sum()))
     gaps = rates[None, :] - rates[:, None] + np.eye(len(rates))
     residues = white * np.prod((zeros[None, :] - rates[:, None]) / gaps, axis=1)

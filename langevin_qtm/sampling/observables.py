@@ -22,24 +22,24 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
         oscillator, phase); `heat` (trajectory, oscillator, reservoir, phase), the part of each heat
         current that goes through the couplings of one oscillator.
     """
-    machine, bodies = plan.law.machine, plan.bodies
-    by_phase, _ = plan.noise_moments
-    moments = (totals.phase / totals.periods + by_phase[:, :, None]).transpose(2, 1, 0)  # (lane, pair, phase)
-    lanes, _, phases = moments.shape
+    machine, bodies, angles = plan.law.machine, plan.bodies, plan.moments.angles
+    by_phase, _ = plan.moments.offsets
+    sums = (totals.phase / totals.periods + by_phase[:, :, None]).transpose(1, 2, 0)  # (pair, lane, phase)
+    products = iter(sums)
+    _, lanes, phases = sums.shape
     covariance = np.zeros((lanes, bodies, bodies, phases))
     power = np.zeros((lanes, bodies, phases))
     heat = np.zeros((lanes, bodies, len(machine.reservoirs), phases))
-    for (kind, a, b), moment in zip(plan.pairs, moments.swapaxes(0, 1), strict=True):
-        if kind == 0:
-            covariance[:, a, b] = covariance[:, b, a] = moment
-        elif kind == 1:
-            contact = machine.contacts[b]
-            work = machine.angular_frequency * contact.drives[a].slope(plan.angles) * moment
-            power[:, a] -= work
-            heat[:, a, contact.reservoir] += work
-        else:
-            contact = machine.contacts[b]
-            heat[:, a, contact.reservoir] += contact.drives[a].value(plan.angles) * moment
+    for a, b in plan.moments.position_pairs:
+        covariance[:, a, b] = covariance[:, b, a] = next(products)
+    for l, c in plan.moments.work_pairs:
+        contact = machine.contacts[c]
+        work = machine.angular_frequency * contact.drives[l].slope(angles) * next(products)
+        power[:, l] -= work
+        heat[:, l, contact.reservoir] += work
+    for l, c in plan.moments.contact_pairs:
+        contact = machine.contacts[c]
+        heat[:, l, contact.reservoir] += contact.drives[l].value(angles) * next(products)
     return {"position_covariance": covariance, "local_power": power, "heat": heat}
 
 
@@ -47,12 +47,13 @@ def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     """Period averages per trajectory: base observables of the schema, and velocity moments."""
     averages = {name: moment.mean(axis=-1) for name, moment in phase_moments(plan, totals).items()}
     bodies = plan.bodies
-    _, offsets = plan.noise_moments
-    means = (totals.mean / (totals.periods * plan.law.steps) + offsets[:, None]).T
+    _, offsets = plan.moments.offsets
+    samples = totals.periods * len(plan.moments.angles)
+    means = (totals.mean / samples + offsets[:, None]).T
     crossed, kinetic = means[:, : bodies**2], means[:, bodies**2 :]
     averages["position_velocity_covariance"] = crossed.reshape(-1, bodies, bodies)
     velocity = np.zeros((len(means), bodies, bodies))
-    for index, (a, b) in enumerate(plan.position_pairs):
+    for index, (a, b) in enumerate(plan.moments.position_pairs):
         velocity[:, a, b] = velocity[:, b, a] = kinetic[:, index]
     averages["velocity_covariance"] = velocity
     return averages
@@ -66,7 +67,7 @@ def balanced(averages: dict[str, FloatArray], expected: FloatArray | None) -> di
     averages : dict
         Period averages per trajectory.
     expected : (oscillator,) array or None
-        Means of the residuals Σ_ν heat_l,ν + P_l in the periodic steady state (`Plan.law_residual`);
+        Means of the residuals Σ_ν heat_l,ν + P_l in the periodic steady state (`MomentPlan.law_residual`);
         `None` while energy still flows into the medium, and nothing is corrected.
 
     Returns

@@ -9,6 +9,7 @@ import numpy as np
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.sampling.group import Plan
+from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.step_law import resolved_step_law
@@ -17,6 +18,8 @@ BAND_FACTOR = 10.0  # noise band over the largest frequency scale of the machine
 STEPS_PER_HARMONIC = 64
 RADIANS_PER_STEP = 0.35  # largest phase of an oscillator in one step
 RUN_IN_TIMES = 7.0  # relaxation times: the start is forgotten to e^{-14} in second moments
+LOOK_AHEAD = 1.4  # radians of the fastest oscillator over which moments look ahead
+LOOK_AHEAD_TIMES = 0.1  # and never more of a relaxation time
 WINDOW_TIMES = 2.5  # relaxation times in a window of work
 
 
@@ -67,8 +70,18 @@ def prepare(machine: Machine, settings: SimulateSettings) -> Preparation:
     relaxation = embedding.relaxation_time / machine.period
     needed = 0 if settings.start == "steady" else int(np.ceil(RUN_IN_TIMES * relaxation))
     run_in = needed if settings.run_in is None else settings.run_in
-    plan = Plan(law, max(1, int(np.ceil(WINDOW_TIMES * relaxation))))
-    return Preparation(plan, run_in, step_error, run_in >= needed)
+    is_steady = run_in >= needed
+    moments = MomentPlan(law, _doublings(embedding, machine.period / steps) if is_steady else 0)
+    return Preparation(
+        Plan(moments, max(1, int(np.ceil(WINDOW_TIMES * relaxation)))), run_in, step_error, is_steady
+    )
+
+
+def _doublings(embedding: Embedding, step: float) -> int:
+    """Doublings of the step that stay within the look ahead of `moments`."""
+    fastest = float(embedding.machine.omega.max())
+    longest = min(LOOK_AHEAD / fastest, LOOK_AHEAD_TIMES * embedding.relaxation_time)
+    return max(0, int(np.floor(np.log2(longest / step))))
 
 
 def default_steps(machine: Machine) -> int:

@@ -207,13 +207,13 @@ class _Run:
     def samples(self) -> dict[str, FloatArray]:
         """Averages of every trajectory over the whole measurement."""
         parts = [period_averages(self.plan, total) for total in self.totals]
-        expected = self.plan.law_residual if self.preparation.is_steady else None
+        expected = self.plan.moments.law_residual if self.preparation.is_steady else None
         return balanced({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, expected)
 
     def power_error(self) -> float:
         """Largest relative standard error of a local power that is driven."""
         mean, error = mean_and_error(self.samples()["local_power"])
-        driven = sorted({l for l, _ in self.plan.work_pairs})
+        driven = sorted({l for l, _ in self.plan.moments.work_pairs})
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.max(error[driven] / np.abs(mean[driven]), initial=0.0))
 
@@ -239,11 +239,10 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
     phases = [phase_moments(plan, total) for total in run.totals]
     by_phase = {name: np.concatenate([part[name] for part in phases]) for name in phases[0]}
     phase_values, phase_errors = jackknife(by_phase, all_phase_observables)
-    thin = slice(None, None, max(1, plan.law.steps // 64))
-    variables = {**values, **{name: value[..., thin] for name, value in phase_values.items()}}
+    variables = {**values, **phase_values}
     variables |= {f"{name}_se": error for name, error in errors.items()}
-    variables |= {f"{name}_se": error[..., thin] for name, error in phase_errors.items()}
-    coordinates = {"phase": (np.arange(plan.law.steps) / plan.law.steps)[thin]}
+    variables |= {f"{name}_se": error for name, error in phase_errors.items()}
+    coordinates = {"phase": plan.moments.angles / (2 * np.pi)}
     stored, axes = stored_trajectories(plan, samples)
     audit, frequency = _noise_audit(preparation)
     undefined = thermodynamics.reasons(machine, values)
@@ -308,6 +307,7 @@ def _attributes(run: _Run) -> dict[str, object]:
         "step_error": run.preparation.step_error,
         "noise_fit_error": max(f.error for f in run.preparation.filters),
         "noise_band": run.preparation.filters[0].band,
+        "look_ahead": plan.moments.ahead * plan.step,
         "normals_per_step": plan.factors.normals,
         "window_periods": plan.window,
         "max_multiplier": embedding.max_multiplier,

@@ -1,0 +1,157 @@
+"""Second moments from conditional means, some steps ahead (Rao-Blackwell).
+
+From the state s at a step, the mean and covariance of the state `ahead` steps later are known exactly from
+the law of the steps. So instead of products of what is sampled there, products of conditional means
+m = E[· | s] are accumulated,
+
+    E[a b] = E[m_a m_b] + Q_ab,
+
+and the known Q is added once at the end. The estimate stays unbiased. What fast noise does within the look
+ahead (a fraction of an oscillation) never enters the average; that is most of the scatter of local powers
+and heat currents, which are small differences in large noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling.step_law import StepLaw
+
+PHASES_PER_HARMONIC = 32
+
+Pairs = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class MomentPlan:
+    """Which products are accumulated, where in the period, and what is added to them.
+
+    The rows of a sample are positions, velocities and forces F_c: `2 oscillator + contact` of them.
+
+    Attributes
+    ----------
+    law : StepLaw
+    doublings : int
+        The look ahead is 2^doublings steps.
+    """
+
+    law: StepLaw
+    doublings: int
+
+    @property
+    def bodies(self) -> int:
+        """Number of oscillators."""
+        return self.law.layout.bodies
+
+    @property
+    def ahead(self) -> int:
+        """Steps between the state and the moments derived from it."""
+        return 2**self.doublings
+
+    @cached_property
+    def stride(self) -> int:
+        """Steps between samples: a divisor of `ahead` that leaves 32 phases for each harmonic."""
+        strides = (2**power for power in range(self.doublings, 0, -1))
+        fewest = PHASES_PER_HARMONIC * self.law.machine.order
+        fitting = (s for s in strides if self.law.steps % s == 0 and self.law.steps // s >= fewest)
+        return next(fitting, 1)
+
+    @cached_property
+    def angles(self) -> FloatArray:
+        """Drive angles at which moments are kept, dim (phase,)."""
+        return 2 * np.pi * np.arange(0, self.law.steps, self.stride) / self.law.steps
+
+    @cached_property
+    def slots(self) -> NDArray[np.intp]:
+        """Phase that the sample taken at each kept step belongs to, dim (phase,)."""
+        starts = np.arange(0, self.law.steps, self.stride)
+        return (starts + self.ahead) % self.law.steps // self.stride
+
+    @cached_property
+    def position_pairs(self) -> Pairs:
+        """Oscillator pairs a <= b."""
+        return [(a, b) for a in range(self.bodies) for b in range(a, self.bodies)]
+
+    @cached_property
+    def work_pairs(self) -> Pairs:
+        """(oscillator, contact) joined by a driven coupling: x F."""
+        return [(l, c) for l, c in self.contact_pairs if not self._drive(l, c).is_static]
+
+    @cached_property
+    def contact_pairs(self) -> Pairs:
+        """(oscillator, contact) joined by any coupling: v F."""
+        contacts = range(self.law.layout.contacts)
+        return [(l, c) for c in contacts for l in range(self.bodies) if self._drive(l, c).harmonics]
+
+    def _drive(self, body: int, contact: int):
+        return self.law.machine.contacts[contact].drives[body]
+
+    @cached_property
+    def phase_pairs(self) -> NDArray[np.intp]:
+        """Rows of the products kept at every phase: x x, x F, v F in the order of the three lists."""
+        bodies = self.bodies
+        rows = [*self.position_pairs, *((l, 2 * bodies + c) for l, c in self.work_pairs)]
+        return np.array(rows + [(bodies + l, 2 * bodies + c) for l, c in self.contact_pairs])
+
+    @cached_property
+    def mean_pairs(self) -> NDArray[np.intp]:
+        """Rows of the products of which only the period average is kept: x v, then v v."""
+        bodies = self.bodies
+        crossed = [(a, bodies + b) for a in range(bodies) for b in range(bodies)]
+        return np.array(crossed + [(bodies + a, bodies + b) for a, b in self.position_pairs])
+
+    @cached_property
+    def _later(self) -> tuple[FloatArray, FloatArray]:
+        """Propagator over the look ahead, (phase, n, n), and its noise, at all steps; carried variables."""
+        carried = self.law.layout.carried
+        flow = self.law.propagator[:, carried][:, :, carried]
+        noise = self.law.covariance.sum(axis=0)[:, carried][:, :, carried]
+        for doubling in range(self.doublings):
+            second = np.roll(flow, -(2**doubling), axis=0)
+            noise = second @ noise @ second.swapaxes(1, 2) + np.roll(noise, -(2**doubling), axis=0)
+            flow = second @ flow
+        return flow[:: self.stride], noise[:: self.stride]
+
+    def outputs(self, theta: FloatArray) -> FloatArray:
+        """Positions, velocities and forces on the carried variables, (phase, row, n)."""
+        layout = self.law.layout
+        rows = np.zeros((len(theta), 2 * self.bodies + layout.contacts, layout.size))
+        body = np.arange(2 * self.bodies)
+        rows[:, body, body] = 1.0
+        for c in range(layout.contacts):
+            rows[:, 2 * self.bodies + c] = layout.force_row(c, theta)
+        return rows[:, :, layout.carried]
+
+    @cached_property
+    def rows(self) -> FloatArray:
+        """Conditional means on the carried variables at each kept step, (phase, row, n)."""
+        return np.ascontiguousarray(self.outputs(self.angles[self.slots]) @ self._later[0])
+
+    @cached_property
+    def offsets(self) -> tuple[FloatArray, FloatArray]:
+        """Q_ab: (phase, pair) for `phase_pairs`, and (pair,) period averages for `mean_pairs`."""
+        outputs = self.outputs(self.angles[self.slots])
+        noise = outputs @ self._later[1] @ outputs.swapaxes(1, 2)
+        by_phase = np.empty((len(self.angles), len(self.phase_pairs)))
+        by_phase[self.slots] = noise[:, self.phase_pairs[:, 0], self.phase_pairs[:, 1]]
+        kicked = by_phase[:, -len(self.contact_pairs) :]
+        for index, (l, c) in enumerate(self.contact_pairs):
+            kicked[:, index] += self.law.layout.kicks(c, self.angles)[:, l]
+        return by_phase, noise[:, self.mean_pairs[:, 0], self.mean_pairs[:, 1]].mean(axis=0)
+
+    @cached_property
+    def law_residual(self) -> FloatArray:
+        """Σ_ν heat_l,ν + P_l under the periodic law: zero up to discretization; dim (oscillator,)."""
+        law, layout, bodies = self.law, self.law.layout, self.bodies
+        velocities = law.periodic_covariance[:: self.stride, bodies : 2 * bodies]
+        residual = np.zeros(bodies)
+        for c, contact in enumerate(law.machine.contacts):
+            moment = np.einsum("kls,ks->kl", velocities, layout.force_row(c, self.angles))
+            moment += layout.kicks(c, self.angles)
+            residual += (contact.couplings(self.angles) * moment).mean(axis=0)
+        return residual
