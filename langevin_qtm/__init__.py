@@ -1,0 +1,66 @@
+"""Time-domain quantum Langevin simulator for quantum thermal machines with dynamical couplings.
+
+Describe a `Machine`, then ask for it in one of three ways that share no code but its description:
+
+- `simulate`: trajectories of the generalized quantum Langevin equations, with standard errors;
+- `periodic_steady_state`: the exact periodic steady state at any driven coupling;
+- `second_order`: the published formulas, to second order in the driven couplings.
+
+All answer with an `xarray.Dataset` of the same variables; `validate` holds one against the exact numbers.
+Units, Fourier and sign conventions are stated in `langevin_qtm.physics.conventions`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langevin_qtm.data.files import open_dataset as open_dataset
+    from langevin_qtm.data.runfile import load_run as load_run
+    from langevin_qtm.errors import AccuracyWarning as AccuracyWarning
+    from langevin_qtm.errors import InputError as InputError
+    from langevin_qtm.errors import NotConvergedError as NotConvergedError
+    from langevin_qtm.errors import UnstableMachineError as UnstableMachineError
+    from langevin_qtm.exact.periodic_steady_state import periodic_steady_state as periodic_steady_state
+    from langevin_qtm.exact.second_order import second_order as second_order
+    from langevin_qtm.physics.drive import Drive as Drive
+    from langevin_qtm.physics.machine import Machine as Machine
+    from langevin_qtm.physics.reservoir import DrudeLorentz as DrudeLorentz
+    from langevin_qtm.physics.reservoir import Lorentzian as Lorentzian
+    from langevin_qtm.physics.reservoir import Ohmic as Ohmic
+    from langevin_qtm.physics.reservoir import Reservoir as Reservoir
+    from langevin_qtm.sampling.settings import SimulateSettings as SimulateSettings
+    from langevin_qtm.sampling.simulate import simulate as simulate
+    from langevin_qtm.validation import validate as validate
+
+# Where each public name lives; imported on first use, so that importing the package is instant.
+_HOMES = {
+    "AccuracyWarning": "errors",
+    "Drive": "physics.drive",
+    "DrudeLorentz": "physics.reservoir",
+    "InputError": "errors",
+    "Lorentzian": "physics.reservoir",
+    "Machine": "physics.machine",
+    "NotConvergedError": "errors",
+    "Ohmic": "physics.reservoir",
+    "Reservoir": "physics.reservoir",
+    "SimulateSettings": "sampling.settings",
+    "UnstableMachineError": "errors",
+    "load_run": "data.runfile",
+    "open_dataset": "data.files",
+    "periodic_steady_state": "exact.periodic_steady_state",
+    "second_order": "exact.second_order",
+    "simulate": "sampling.simulate",
+    "validate": "validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

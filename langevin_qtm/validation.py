@@ -1,10 +1,12 @@
 """Validation: a dataset held against the exact periodic steady state of its machine.
 
-Sampled averages are judged by z = (value - exact) / sqrt(se² + exact_error²). The limit on the largest |z|
-is the two-sided Student quantile at `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct
-dataset is refused with a probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must
-agree within the sum of their error bounds; second order is held against second order, since at finite
-coupling it differs from the exact values by right.
+Sampled averages are judged by z = (value - exact) / error, with the standard error, the error of the exact
+value and the bias allowance of the run (its `step_error` plus `noise_fit_error`, relative to the largest
+number of the variable) in quadrature. The limit on the largest |z| is the two-sided Student quantile at
+`FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
+probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must agree within the sum of
+their error bounds; second order is held against second order, since at finite coupling it differs from the
+exact values by right.
 """
 
 from __future__ import annotations
@@ -183,9 +185,10 @@ def _rows(
     judge: xr.Dataset | None,
     is_sampled: bool,
 ) -> Iterator[Row]:
+    bias = sum(float(dataset.attrs.get(name, 0.0)) for name in ("step_error", "noise_fit_error"))
     for name, values, errors in averages(dataset):
         columns = [_column(reference, name, values) for reference in (exact, perturbative)]
-        z = _deviations(dataset[name], values, errors, judge, is_sampled)
+        z = _deviations(dataset[name], values, errors, judge, is_sampled, bias)
         for label, index in elements(dataset, name):
             numbers = [float(array[index]) for array in (values, errors, *columns, z)]
             yield Row(name, label, *numbers)
@@ -204,6 +207,7 @@ def _deviations(
     errors: FloatArray,
     judge: xr.Dataset | None,
     is_sampled: bool,
+    bias: float,
 ) -> FloatArray:
     """Deviations of one variable; NaN where it is not judged, infinite where a number is plainly wrong."""
     name = str(variable.name)
@@ -211,10 +215,11 @@ def _deviations(
     if "uv_sensitive" in variable.attrs:
         return np.full(np.shape(values), np.nan)
     bound = np.nan_to_num(_column(judge, f"{name}_error", values))
-    slack = bound + ROUNDING * np.nan_to_num(np.abs(reference)).max(initial=0.0)
+    largest = np.nan_to_num(np.abs(reference)).max(initial=0.0)
+    slack = bound + ROUNDING * largest
     difference = values - reference
     with np.errstate(divide="ignore", invalid="ignore"):
-        allowed = np.hypot(errors, bound) if is_sampled else errors + slack
+        allowed = np.hypot(errors, np.hypot(bound, bias * largest)) if is_sampled else errors + slack
         z = np.where(difference == 0, 0.0, difference / allowed)
     certain = is_sampled & (errors == 0)
     z = np.where(certain, np.where(np.abs(difference) <= slack, np.nan, np.copysign(np.inf, difference)), z)

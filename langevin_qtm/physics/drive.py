@@ -21,9 +21,13 @@ COSINE_KEYS = {"amplitude", "phase", "mean"}
 
 def _number(data: dict[str, Any], key: str, default: float) -> float:
     value = data.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise InputError(f"`{key}` = {value!r} is not allowed: it must be a finite number.")
-    return float(value)
+    return number
 
 
 class Drive(Model):
@@ -46,8 +50,11 @@ class Drive(Model):
         if isinstance(data, Real) and not isinstance(data, bool):
             data = {"mean": data}
         if isinstance(data, dict) and data and set(data) <= COSINE_KEYS:
-            half = cmath.rect(_number(data, "amplitude", 0.0) / 2, -_number(data, "phase", 0.0))
-            orders = [(0, _number(data, "mean", 0.0), 0.0), (1, half.real, half.imag)]
+            amplitude = _number(data, "amplitude", 0.0)
+            half = cmath.rect(amplitude / 2, -_number(data, "phase", 0.0))
+            # a quarter period is meant exactly: no 3e-17 instead of 0
+            parts = (0.0 if abs(part) < 1e-15 * abs(amplitude) else part for part in (half.real, half.imag))
+            orders = [(0, _number(data, "mean", 0.0), 0.0), (1, *parts)]
             return {"harmonics": tuple(o for o in orders if o[1:] != (0.0, 0.0))}
         if not isinstance(data, dict) or set(data) != {"harmonics"}:
             raise InputError(

@@ -107,6 +107,8 @@ def simulate(
         local, total = commutator_fluctuation(machine)
         parts = FluctuationParts(unresolved_fluctuation(preparation.plan), np.append(local, total))
         groups, samples = _launch(preparation, settings)
+        report(Progress("compile"))
+        groups[0].advance(0)
         run = _Run(preparation, settings, groups, report)
         run.measure()
         report(Progress("evaluate"))
@@ -163,6 +165,7 @@ class _Run:
         threads = self.settings.threads or os.cpu_count() or 1
         began = time.perf_counter()
         with ThreadPoolExecutor(min(threads, len(self.groups))) as pool:
+            self.report(Progress("measure", message="first block"))
             for periods in self._block_lengths():
                 list(pool.map(Group.advance, self.groups, repeat(periods)))
                 self._collect(periods)

@@ -35,6 +35,65 @@ def coth(w, temperature):
     return np.sign(w) if temperature == 0 else 1 / np.tanh(w / (2 * temperature))
 
 
+def susceptibility(omega, contacts, w):
+    """χ(w) of oscillators with static contacts (density, couplings g)."""
+    inverse = np.diag(omega**2 - w**2).astype(complex)
+    for density, g in contacts:
+        inverse -= kernel(density, w) * np.outer(g, g)
+    return np.linalg.inv(inverse)
+
+
+def static_contacts(machine):
+    """(density, g, T) of every contact of an undriven machine."""
+    system = TimeDomain(machine)
+    return [(d, system.couplings(c, 0.0)[0], T) for c, (d, _, T) in enumerate(system.contacts)]
+
+
+def line_points(machine, shifts=(0.0,)):
+    """Where integrands of an undriven machine, shifted, have lines and kinks; both signs."""
+    rates, points = np.linalg.eigvals(TimeDomain(machine).generator(0.0)), set()
+    for shift in shifts:
+        points.add(-shift)
+        for rate in rates:
+            for reach in (0.0, 1.0, 10.0, 100.0):
+                for center in (rate.imag, -rate.imag):
+                    points |= {center - shift + side * reach * abs(rate.real) for side in (-1, 1)}
+    return sorted(points)
+
+
+def whole_line(function, points):
+    """∫ dw function(w) over both signs."""
+    return quad_vec(function, -np.inf, np.inf, points=points, epsabs=1e-14, epsrel=1e-10, limit=20000)[0]
+
+
+def equilibrium(machine):
+    """<x x'> and <v v'> at one temperature: ∫ dw/2π coth(w/2T) χ'', and with w²; dims (2, l, l')."""
+    contacts, omega = static_contacts(machine), np.array(list(machine.frequencies.values()))
+    pairs, temperature = [(d, g) for d, g, _ in contacts], contacts[0][2]
+
+    def integrand(w):
+        line = coth(w, temperature) * susceptibility(omega, pairs, w).imag / (2 * np.pi)
+        return np.array([line, w**2 * line])
+
+    return whole_line(integrand, line_points(machine))
+
+
+def landauer(machine):
+    """Heat out of each reservoir of an undriven machine, ∫dw/2π w J_c J_d |g_c χ g_d|² (coth_c - coth_d)."""
+    contacts, omega = static_contacts(machine), np.array(list(machine.frequencies.values()))
+    pairs = [(d, g) for d, g, _ in contacts]
+
+    def integrand(w):
+        chi, heat = susceptibility(omega, pairs, w), np.zeros(len(contacts))
+        for c, (density, g, temperature) in enumerate(contacts):
+            for other, h, cold in contacts:
+                passage = loss(density, w) * loss(other, w) * abs(g @ chi @ h) ** 2
+                heat[c] += w * passage * (coth(w, temperature) - coth(w, cold)) / (2 * np.pi)
+        return heat
+
+    return whole_line(integrand, line_points(machine))
+
+
 class Published:
     """Integrals of a machine whose driven reservoirs are weak.
 
@@ -48,7 +107,7 @@ class Published:
     covariance : (oscillator, oscillator) array
     """
 
-    def __init__(self, machine, scale=None):
+    def __init__(self, machine):
         self.omega, self.size = np.array(list(machine.frequencies.values())), len(machine.frequencies)
         self.base = machine.drive_frequency
         copies = TimeDomain(machine).contacts
@@ -63,34 +122,19 @@ class Published:
             moving = any(n for n, g in harmonics.items() if np.any(g))
             (self.driven if moving else self.static).append((density, harmonics, temperature))
         self.isothermal = len({temperature for _, _, temperature in self.static}) == 1
-        self.points = self._lines(machine)
-        total = quad_vec(self.integrand, -np.inf, np.inf, points=self.points, epsabs=1e-14, epsrel=1e-9, limit=20000)[0]
+        orders = {n for _, harmonics, _ in self.driven for n in harmonics} | {0}
+        points = line_points(machine.undriven(), [n * self.base for n in orders])
+        total = quad_vec(
+            self.integrand, -np.inf, np.inf, points=points, epsabs=1e-14, epsrel=1e-9, limit=20000
+        )[0]
         parts = np.split(total.real, np.cumsum([self.size, len(self.driven), self.size, self.size, 1, 1]))
         self.local_power, self.heat_into_medium, self.d_quantum, self.d_cnumber = parts[:4]
         self.total_quantum, self.total_cnumber = parts[4][0], parts[5][0]
         self.covariance = parts[6].reshape(self.size, self.size)
 
-    def _lines(self, machine):
-        undamped = TimeDomain(machine.undriven())
-        rates = np.linalg.eigvals(undamped.generator(0.0))
-        orders = sorted({n for _, harmonics, _ in self.driven for n in harmonics} | {0})
-        points = set()
-        for n in orders:
-            points.add(-n * self.base)
-            for rate in rates:
-                width = abs(rate.real)
-                for reach in (0.0, 1.0, 10.0, 100.0):
-                    for center in (rate.imag, -rate.imag):
-                        points |= {center - n * self.base + side * reach * width for side in (-1, 1)}
-        return sorted(points)
-
     def susceptibility(self, w):
-        """χ(w)."""
-        inverse = np.diag(self.omega**2 - w**2).astype(complex)
-        for density, harmonics, _ in self.static:
-            g = harmonics[0].real
-            inverse -= kernel(density, w) * np.outer(g, g)
-        return np.linalg.inv(inverse)
+        """χ(w), damped by the static reservoirs."""
+        return susceptibility(self.omega, [(d, g[0].real) for d, g, _ in self.static], w)
 
     def position_noise(self, w, chi):
         """Sx(w) = χ S_2 g gᵀ χ†, which is coth(w/2T_2) χ'' at one temperature."""
@@ -119,9 +163,7 @@ class Published:
                     for k in range(size):
                         pair = g[l] * np.conj(g[k])
                         power[l] += 1j * step * pair * (noise * chi_up[l, k] + sx[l, k] * kernel_up)
-                        into[which] += pair * (
-                            1j * up * noise * chi_up[l, k] - 1j * w * sx[l, k] * kernel_up
-                        )
+                        into[which] += pair * (1j * up * noise * chi_up[l, k] - 1j * w * sx[l, k] * kernel_up)
                         quantum[l, k] += step**2 * pair * (hot * sx[l, k] - loss_up * chi[l, k].imag)
                         cnumber[l, k] += step**2 * pair * hot * sx[l, k]
         totals = [quantum.sum().real, cnumber.sum().real]

@@ -6,7 +6,8 @@ Shares no code with the package: memory enters through filtered *positions* q (t
     Lorentzian   q̈ = -γ q̇ - w_1² q + d y + √(dγ) u,         F = q - (d/w_1²) y
     Ohmic        F = √γ u - γ ẏ
 
-with y = Σ_l g_l x_l and u white of power spectrum 2T in the classical limit. State: x, v, then q of each contact.
+with y = Σ_l g_l x_l and u white of power spectrum 2T in the classical limit. State: x, v, then q of each
+contact.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.integrate import solve_ivp
 
 
 class TimeDomain:
-    """Linear periodic system of a machine; contacts are listed as reservoirs, copies in order of oscillators."""
+    """Linear periodic system of a machine; contacts follow reservoirs, copies follow oscillators."""
 
     def __init__(self, machine):
         self.omega = np.array(list(machine.frequencies.values()))
@@ -153,7 +154,9 @@ class TimeDomain:
             y = np.array([[self.y_row(d, t) @ z[i] for d in pairs] for i, t in enumerate(times[:-1])])
             force = np.array([[self.force_row(d, t) @ z[i] for d in pairs] for i, t in enumerate(times[:-1])])
             force += np.exp(-1j * omega * times[:-1])[:, None, None] * np.eye(sources)
-            waves = np.exp(1j * np.outer(times[:-1], omega + self.drive_frequency * np.asarray(orders))) / points
+            waves = (
+                np.exp(1j * np.outer(times[:-1], omega + self.drive_frequency * np.asarray(orders))) / points
+            )
             results.append([np.einsum("tas,tn->san", a, waves) for a in (z[:, : self.bodies], y, force)])
         return [np.array(kind) for kind in zip(*results, strict=True)]
 
@@ -174,7 +177,13 @@ class ClassicalMoments:
         grid = np.append(self.times, system.period)
         self.propagators = system.propagators(grid)
         source = solve_ivp(
-            self._rate, (0.0, system.period), np.zeros(n * n), method="DOP853", t_eval=grid, rtol=1e-12, atol=1e-13
+            self._rate,
+            (0.0, system.period),
+            np.zeros(n * n),
+            method="DOP853",
+            t_eval=grid,
+            rtol=1e-12,
+            atol=1e-13,
         ).y.T.reshape(-1, n, n)
         period_map = self.propagators[-1]
         whole = np.eye(n * n) - np.kron(period_map, period_map)
@@ -214,18 +223,66 @@ class ClassicalMoments:
     def local_power(self):
         """-Σ ġ_l <x_l F>, dims (oscillator, phase)."""
         contacts = range(len(self.system.contacts))
-        return np.array([
-            -sum(
-                self.mean(self.moved(c, l), lambda t, c=c: self.system.force_row(c, t)) for c in contacts
-            )
-            for l in range(self.system.bodies)
-        ])
+        return np.array(
+            [
+                -sum(
+                    self.mean(self.moved(c, l), lambda t, c=c: self.system.force_row(c, t)) for c in contacts
+                )
+                for l in range(self.system.bodies)
+            ]
+        )
 
     def heat_current(self):
         """<ẏ F> of each contact, dims (contact, phase)."""
-        return np.array([
-            self.mean(
-                lambda t, c=c: self.system.y_rate_row(c, t), lambda t, c=c: self.system.force_row(c, t)
+        return np.array(
+            [
+                self.mean(
+                    lambda t, c=c: self.system.y_rate_row(c, t), lambda t, c=c: self.system.force_row(c, t)
+                )
+                for c in range(len(self.system.contacts))
+            ]
+        )
+
+    def fluctuations(self, periods):
+        """D of each local power and, last, of the total, from the two-time correlations of O = -ġ x F.
+
+        By Wick's theorem cov(O(t), O(s)) = 2 tr(M(t) C M(s) Cᵀ) with O = zᵀ M z and C = <z(t) z(s)>;
+        Simpson's rule over the delay, up to the given number of periods.
+        """
+        system, n, step = self.system, self.system.size, self.times[1]
+        links = np.array([self._link(t, step) for t in self.times])
+        weights = np.zeros((system.bodies + 1, self.phases, n, n))
+        for l in range(system.bodies):
+            for contact in range(len(system.contacts)):
+                moved, force = self.moved(contact, l), lambda t, c=contact: system.force_row(c, t)
+                outer = np.array([-np.outer(moved(t), force(t)) for t in self.times])
+                weights[l] += (outer + outer.transpose(0, 2, 1)) / 2
+        weights[-1] = weights[:-1].sum(axis=0)
+        correlation, phase = self.covariance.copy(), np.arange(self.phases)
+        count = periods * self.phases
+        total = np.zeros(system.bodies + 1)
+        for delay in range(count + 1):
+            now = (phase + delay) % self.phases
+            simpson = 1 if delay in (0, count) else 4 if delay % 2 else 2
+            pair = np.einsum(
+                "oqab,qbc,oqcd,qad->o", weights[:, now], correlation, weights[:, phase], correlation
             )
-            for c in range(len(self.system.contacts))
-        ])
+            total += simpson * 2 * pair / self.phases
+            correlation = links[now] @ correlation
+        return 2 * total * step / 3
+
+    def _link(self, start, span):
+        """Φ(start + span, start)."""
+        n = self.system.size
+        return (
+            solve_ivp(
+                lambda t, z: (self.system.generator(t) @ z.reshape(n, n)).ravel(),
+                (start, start + span),
+                np.eye(n).ravel(),
+                method="DOP853",
+                rtol=1e-11,
+                atol=1e-13,
+            )
+            .y[:, -1]
+            .reshape(n, n)
+        )

@@ -116,8 +116,14 @@ def test_value_and_slope_keep_the_shape_of_the_angles(shape):
         ({"phase": float("nan")}, r".phase` = nan is not allowed: it must be a finite number."),
         ({"mean": True}, r".mean` = True is not allowed: it must be a finite number."),
         (float("inf"), r".mean` = inf is not allowed: it must be a finite number."),
-        ({"harmonics": [[1, 1.0, 0.0], [1, 1.0, 0.0]]}, r".harmonics` has orders [1, 1]: each order must appear"),
-        ({"harmonics": [[0, 1.0, 0.1]]}, r".harmonics` of order 0 must be real: set its imaginary part to 0."),
+        (
+            {"harmonics": [[1, 1.0, 0.0], [1, 1.0, 0.0]]},
+            r".harmonics` has orders [1, 1]: each order must appear",
+        ),
+        (
+            {"harmonics": [[0, 1.0, 0.1]]},
+            r".harmonics` of order 0 must be real: set its imaginary part to 0.",
+        ),
         ({"harmonics": [[-1, 1.0, 0.0]]}, r".harmonics.0.0` = -1 is not allowed: it must be greater than"),
         ({"harmonics": [[65, 1.0, 0.0]]}, r".harmonics.0.0` = 65 is not allowed: it must be less than"),
         ({"harmonics": [[1.5, 1.0, 0.0]]}, r".harmonics.0.0` = 1.5 is not allowed"),

@@ -50,7 +50,7 @@ def parametric_machine(amplitude=0.5, frequency=3.0):
 
 
 def force_from_position_memory(machine):
-    """Matrix from the state of `TimeDomain` (filtered positions) to that of the package (forces), at t = 0."""
+    """Matrix from the state of `TimeDomain`, filtered positions, to that of the package, forces, at t = 0."""
     system = TimeDomain(machine)
     matrix = np.eye(system.size)
     for contact, ((density, _, _), start) in enumerate(zip(system.contacts, system.starts, strict=True)):
@@ -176,7 +176,9 @@ def test_driven_counterterm_pumps_an_oscillator_near_twice_its_frequency():
     assert f"{refusal.value.max_multiplier:.12g}" in str(refusal.value)
 
 
-@pytest.mark.parametrize(("amplitude", "frequency"), [(0.02, 3.0), (0.5, 10.0)], ids=["weak", "off-resonance"])
+@pytest.mark.parametrize(
+    ("amplitude", "frequency"), [(0.02, 3.0), (0.5, 10.0)], ids=["weak", "off-resonance"]
+)
 def test_parametric_instability_ends_with_weak_or_detuned_driving(amplitude, frequency):
     embedding = Embedding(parametric_machine(amplitude, frequency))
     embedding.require_stable()

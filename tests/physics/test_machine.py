@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from helpers.machines import BROAD_DRUDE, DRUDE, OHMIC, cosines, driven, standard_machine, static, static_machine
+from helpers.machines import (
+    BROAD_DRUDE,
+    DRUDE,
+    OHMIC,
+    cosines,
+    driven,
+    standard_machine,
+    static,
+    static_machine,
+)
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.drive import Drive
@@ -145,7 +154,10 @@ def test_machines_are_frozen():
         ({"reservoirs": ()}, r"`reservoirs` = \(\) is not allowed"),
         ({"drive_frequency": 0.0}, r"`drive_frequency` = 0\.0 is not allowed: it must be greater than 0"),
         ({"drive_frequency": None}, r"`drive\.frequency` is missing, but a coupling is driven; add it"),
-        ({"wiring": "parallel"}, r"`wiring` = 'parallel' is not allowed: it must be 'joint' or 'independent'"),
+        (
+            {"wiring": "parallel"},
+            r"`wiring` = 'parallel' is not allowed: it must be 'joint' or 'independent'",
+        ),
         ({"temperature": 1.0}, r"`temperature` = 1\.0 is not a known key; remove it or correct its spelling"),
         (
             {"reservoirs": (static(OHMIC, 0.1), static(OHMIC, 0.2))},

@@ -24,7 +24,9 @@ OMEGA = np.concatenate([-np.geomspace(1e-4, 1e3, 40)[::-1], [0.0], np.geomspace(
 
 every_density = pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES.keys())
 with_memory = pytest.mark.parametrize(
-    "density", [d for d in DENSITIES.values() if d.kind != "ohmic"], ids=[k for k in DENSITIES if k != "ohmic"]
+    "density",
+    [d for d in DENSITIES.values() if d.kind != "ohmic"],
+    ids=[k for k in DENSITIES if k != "ohmic"],
 )
 
 
@@ -58,7 +60,9 @@ def assert_guarantees(density):
     assert response[OMEGA == 0] == 0
 
     from_memory = memory.friction - transfer(memory, OMEGA, memory.velocity_gain)
-    np.testing.assert_allclose(1j * OMEGA * from_memory, response, rtol=1e-10, atol=1e-12)  # rounding: inverse
+    np.testing.assert_allclose(
+        1j * OMEGA * from_memory, response, rtol=1e-10, atol=1e-12
+    )  # rounding: inverse
     noise = np.abs(memory.white_gain + transfer(memory, OMEGA, memory.noise_gain)) ** 2
     np.testing.assert_allclose(noise, friction, rtol=1e-10)  # rounding: inverse
     assert np.all(np.linalg.eigvals(memory.drift).real < 0)
@@ -114,19 +118,23 @@ def test_lorentzian_kernel_is_continuous_through_critical_damping(distance, side
     times = np.linspace(0.0, 8.0, 33)
     exact = 0.5 * np.exp(-times) * (1 + times)
     np.testing.assert_allclose(critical.memory_kernel(times), exact, rtol=1e-14)  # rounding
-    # discretisation: |dγ(t)/dγ| < 1 at these times, so a bath `distance` away deviates by less than 2 distance
+    # discretisation: |dγ(t)/dγ| < 1 at these times, so the kernel moves by less than 2 distance
     np.testing.assert_allclose(near.memory_kernel(times), exact, rtol=0, atol=2 * distance + 1e-14)
 
 
 @pytest.mark.parametrize(
-    ("frequency", "gamma"), [(1.4, 0.2), (1.2, 2.3), (0.9, 3.0), (1.0, 40.0)], ids=["under", "near", "over", "far"]
+    ("frequency", "gamma"),
+    [(1.4, 0.2), (1.2, 2.3), (0.9, 3.0), (1.0, 40.0)],
+    ids=["under", "near", "over", "far"],
 )
 def test_lorentzian_kernel_follows_the_published_formula(frequency, gamma):
     density, times = Lorentzian(strength=0.3, frequency=frequency, gamma=gamma), np.linspace(0, 6, 25)
     root = cmath.sqrt(frequency**2 - gamma**2 / 4)
     wave = np.cos(root * times) + gamma / (2 * root) * np.sin(root * times)
     expected = 0.3 / frequency**2 * np.exp(-gamma * times / 2) * wave
-    np.testing.assert_allclose(density.memory_kernel(times), expected.real, rtol=1e-10, atol=1e-14)  # rounding
+    np.testing.assert_allclose(
+        density.memory_kernel(times), expected.real, rtol=1e-10, atol=1e-14
+    )  # rounding
 
 
 def test_strongly_overdamped_kernel_neither_overflows_nor_vanishes_at_long_times():

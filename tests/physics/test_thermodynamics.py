@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from helpers.machines import BROAD_DRUDE, single_machine, standard_machine, static_machine
 
-from langevin_qtm.physics.thermodynamics import BASE, conversion_efficiency, derive, efficiency, pearson, reasons
+from langevin_qtm.physics.thermodynamics import (
+    BASE,
+    conversion_efficiency,
+    derive,
+    efficiency,
+    pearson,
+    reasons,
+)
 
 ROUNDING = 1e-14  # rounding: a few operations
 
@@ -41,9 +48,7 @@ def test_engine_numbers_follow_their_definitions():
 
 
 def test_efficiency_counts_the_heat_from_the_hottest_reservoirs_alone():
-    machine = static_machine(
-        omega=(1.0,), densities=(BROAD_DRUDE,) * 4, temperatures=(0.3, 0.9, 0.9, 0.1)
-    )
+    machine = static_machine(omega=(1.0,), densities=(BROAD_DRUDE,) * 4, temperatures=(0.3, 0.9, 0.9, 0.1))
     heat = np.array([0.1, 0.4, 0.2, -0.5])
     assert efficiency(machine, np.array(-0.2), heat) == pytest.approx(0.2 / 0.6, rel=ROUNDING)
 
@@ -64,7 +69,13 @@ def test_efficiency_is_undefined_at_one_temperature():
 
 @pytest.mark.parametrize(
     ("local", "expected"),
-    [((-0.3, 0.4), 0.75), ((0.4, -0.3), 0.75), ((-0.1, -0.1, 0.4), 0.5), ((0.1, 0.2), np.nan), ((-0.1, -0.2), np.nan)],
+    [
+        ((-0.3, 0.4), 0.75),
+        ((0.4, -0.3), 0.75),
+        ((-0.1, -0.1, 0.4), 0.5),
+        ((0.1, 0.2), np.nan),
+        ((-0.1, -0.2), np.nan),
+    ],
     ids=["A-extracts", "B-extracts", "three", "only-supplied", "only-extracted"],
 )
 def test_conversion_efficiency_is_extracted_over_supplied_work(local, expected):

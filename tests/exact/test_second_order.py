@@ -1,0 +1,246 @@
+"""Second order in the driven couplings: the published formulas, integrated by an independent route."""
+
+import numpy as np
+import pytest
+from helpers.machines import (
+    BROAD_DRUDE,
+    DRUDE,
+    LORENTZIAN,
+    OHMIC,
+    converter,
+    cosines,
+    driven,
+    single_machine,
+    standard_machine,
+    static,
+    static_machine,
+)
+from helpers.published import Published
+
+from langevin_qtm.errors import InputError, UnstableMachineError
+from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.physics.drive import Drive
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.reservoir import DrudeLorentz, Lorentzian, Ohmic
+
+GENERIC = {
+    "A": Drive(harmonics=((0, 0.5, 0.0), (1, 0.2, 0.3), (2, -0.1, 0.2))),
+    "B": Drive(harmonics=((0, -0.3, 0.0), (2, 0.4, -0.1), (3, 0.1, 0.0))),
+}
+MACHINES = {
+    "reference-point": standard_machine(),
+    "weak-damping": standard_machine(static_density=Ohmic(gamma=1e-4), driven_density=LORENTZIAN),
+    "moderate-damping": standard_machine(static_density=Ohmic(gamma=0.01), temperatures=(0.3, 0.8)),
+    "damping-one": standard_machine(static_density=Ohmic(gamma=1.0), drive_frequency=0.4),
+    "converter": converter(),
+    "strong-damping-fast-drive": converter(drive_frequency=30.0, cutoff=700.0, temperature=0.03),
+    "zero-temperature": standard_machine(temperatures=(0.0, 0.0)),
+    "cold-driven": standard_machine(temperatures=(0.0, 0.4), static_density=OHMIC),
+    "cold-static": standard_machine(temperatures=(0.4, 0.0), static_density=OHMIC, driven_density=LORENTZIAN),
+    "engine": standard_machine(
+        driven_density=Lorentzian(strength=0.01, frequency=0.8, gamma=0.02), temperatures=(2.0, 0.2)
+    ),
+    "overdamped-lorentzian": standard_machine(
+        driven_density=Lorentzian(strength=1.0, frequency=1.0, gamma=9.0)
+    ),
+    "harmonics": standard_machine(coupling=GENERIC),
+    "independent": standard_machine(wiring="independent", coupling=GENERIC),
+    "independent-strong": standard_machine(wiring="independent", static_density=Ohmic(gamma=100.0)),
+    "ohmic-driven": standard_machine(driven_density=Ohmic(gamma=0.01), static_density=OHMIC),
+    "one": single_machine(drive=Drive.cosine(0.7, 0.2, mean=0.4)),
+    "three-with-two-static": Machine(
+        frequencies={"A": 1.0, "B": 0.6, "C": 1.4},
+        drive_frequency=0.9,
+        reservoirs=(
+            driven(DRUDE, 0.5, cosines(0.0, 1.0, 2.5)),
+            static(OHMIC, 0.2, {"A": 1.0, "B": -0.4, "C": 0.3}),
+            static(BROAD_DRUDE, 0.7, {"C": 0.8}, name="hot"),
+        ),
+    ),
+    "two-driven": Machine(
+        frequencies={"A": 1.0, "B": 0.6},
+        drive_frequency=0.9,
+        reservoirs=(
+            driven(DRUDE, 0.5, cosines(0.0, 1.0)),
+            driven(LORENTZIAN, 0.1, GENERIC, name="second"),
+            static(OHMIC, 0.2),
+        ),
+    ),
+}
+# discretisation: 1e-9 relative for each of the two integrations, on differences of larger terms
+AGREEMENT = 1e-6
+
+
+def assert_matches(actual, expected, group):
+    """Within AGREEMENT of the largest number of the group."""
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=AGREEMENT * np.abs(group).max())
+    large = np.abs(expected) > 1e-3 * np.abs(group).max()
+    np.testing.assert_allclose(np.asarray(actual)[large], np.asarray(expected)[large], rtol=AGREEMENT)
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+def test_every_number_is_that_of_the_published_formulas(machine):
+    dataset, published = second_order(machine), Published(machine)
+    flows = np.concatenate([published.local_power, published.heat_into_medium])
+    assert_matches(dataset.local_power, published.local_power, flows)
+    assert_matches(dataset.power, published.local_power.sum(), flows)
+    into_medium, count = published.heat_into_medium.sum(), len(machine.driven_reservoirs)
+    assert_matches(dataset.heat_current[:count].sum(), into_medium - published.local_power.sum(), flows)
+    if len(machine.reservoirs) == count + 1:
+        assert_matches(dataset.heat_current[-1], -into_medium, flows)
+    assert_matches(dataset.position_covariance, published.covariance, published.covariance)
+    fluctuations = np.concatenate([published.d_quantum, published.d_cnumber])
+    assert_matches(dataset.fluctuation_quantum, published.d_quantum, fluctuations)
+    assert_matches(dataset.fluctuation_cnumber, published.d_cnumber, fluctuations)
+    assert_matches(dataset.power_fluctuation_quantum, published.total_quantum, fluctuations)
+    assert_matches(dataset.power_fluctuation_cnumber, published.total_cnumber, fluctuations)
+
+
+def test_reference_point_has_the_known_second_order_powers():
+    dataset = second_order(MACHINES["reference-point"])
+    # reference: half a unit of the last digit printed
+    np.testing.assert_allclose(dataset.local_power, [0.009608, 0.026848], atol=5e-7)
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6], ids="{:.0e}".format)
+def test_errors_are_small_and_bound_the_distance_to_a_tighter_run(machine, tolerance):
+    loose, tight = second_order(machine, tolerance), second_order(machine, 1e-11)
+    groups = (
+        ("local_power", "heat_current", "power"),
+        ("fluctuation_cnumber", "fluctuation_quantum", "power_fluctuation_cnumber"),
+        ("position_covariance",),
+    )
+    for group in groups:
+        largest = max(float(np.abs(tight[name]).max()) for name in group)
+        for name in group:
+            error, value, reference = (d.values for d in (loose[f"{name}_error"], loose[name], tight[name]))
+            slack = tight[f"{name}_error"].values + 1e-14 * largest  # rounding
+            defined = np.isfinite(reference)
+            assert np.all((np.abs(value - reference) <= error + slack)[defined]), name
+            # integrals are asked for `tolerance`; a number may be a sum of a dozen
+            assert np.all(error[defined] <= 15 * tolerance * largest), name
+
+
+def test_default_errors_are_far_below_a_millionth():
+    for machine in MACHINES.values():
+        dataset = second_order(machine)
+        for name in ("local_power", "fluctuation_quantum", "position_covariance"):
+            assert float(dataset[f"{name}_error"].max()) <= 1e-6 * float(np.abs(dataset[name]).max())
+
+
+def test_derived_numbers_follow_from_the_base_ones():
+    dataset = second_order(MACHINES["engine"])
+    power, heat = dataset.local_power.values, dataset.heat_current.values
+    entropy = -(heat / [2.0, 0.2]).sum()
+    covariance = dataset.position_covariance.values
+    expected = {
+        "power": power.sum(),
+        "entropy_production": entropy,
+        "pearson": covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]),
+        "tur_ratio": entropy * dataset.fluctuation_quantum.values / power**2,
+        "power_tur_ratio": entropy * float(dataset.power_fluctuation_quantum) / power.sum() ** 2,
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(dataset[name], value, rtol=1e-13, err_msg=name)  # rounding
+
+
+def test_dimensions_names_and_method_are_those_of_the_schema():
+    dataset = second_order(MACHINES["reference-point"])
+    assert dataset.local_power.dims == ("oscillator",)
+    assert dataset.heat_current.dims == ("reservoir",)
+    assert dataset.position_covariance.dims == ("oscillator", "oscillator_prime")
+    assert list(dataset.reservoir.values) == ["driven", "static"]
+    assert dataset.attrs["method"] == "second_order"
+    assert Machine.model_validate_json(dataset.attrs["machine"]) == MACHINES["reference-point"]
+
+
+def test_driven_strength_enters_linearly():
+    weak, strong = (
+        second_order(standard_machine(driven_density=DrudeLorentz(gamma=gamma, cutoff=12.0)))
+        for gamma in (1e-6, 1.0)
+    )
+    for name in ("local_power", "heat_current", "fluctuation_quantum", "power_fluctuation_cnumber"):
+        np.testing.assert_allclose(strong[name], 1e6 * weak[name], rtol=1e-12)  # rounding
+    for name in ("position_covariance", "pearson"):
+        np.testing.assert_allclose(strong[name], weak[name], rtol=1e-12)  # rounding
+
+
+def test_covariance_is_that_of_the_undriven_machine_in_equilibrium():
+    wide = second_order(standard_machine(temperatures=(3.0, 0.2))).position_covariance
+    cold = second_order(standard_machine(temperatures=(0.0, 0.2))).position_covariance
+    np.testing.assert_allclose(wide, cold, rtol=1e-9)  # discretisation: the meshes differ
+
+
+def test_undriven_machine_exchanges_nothing():
+    dataset = second_order(static_machine())
+    for name in ("local_power", "heat_current", "fluctuation_quantum", "power_fluctuation_quantum"):
+        assert np.all(dataset[name] == 0)
+
+
+def test_joint_and_independent_wiring_agree_as_the_static_damping_vanishes():
+    """The cross terms of χ are of first order in the static damping, and no resonance is shared."""
+    gammas, differences = np.array([1e-5, 1e-4, 1e-3]), []
+    for gamma in gammas:
+        joint, independent = (
+            second_order(standard_machine(static_density=Ohmic(gamma=gamma), wiring=wiring))
+            for wiring in ("joint", "independent")
+        )
+        differences.append(float(np.abs(joint.local_power - independent.local_power).max()))
+    slope = np.polyfit(np.log(gammas), np.log(differences), 1)[0]
+    assert 0.9 < slope < 1.1  # discretisation: measured order
+    assert differences[0] < 1e-5
+
+
+def test_antisynchronisation_grows_with_damping_and_is_complete_when_cold():
+    pearson = [
+        float(second_order(standard_machine(static_density=Ohmic(gamma=g), temperatures=(0.1, 0.01))).pearson)
+        for g in (1e-3, 1.0, 100.0)
+    ]
+    assert pearson[0] > -0.05
+    assert pearson[0] > pearson[1] > pearson[2]
+    assert pearson[2] < -0.8
+
+
+def test_several_static_reservoirs_leave_their_heat_currents_undefined_with_a_reason():
+    dataset = second_order(MACHINES["three-with-two-static"])
+    assert np.isfinite(dataset.heat_current[0])
+    assert np.all(np.isnan(dataset.heat_current[1:]))
+    assert "several static reservoirs" in dataset.heat_current.attrs["undefined"]
+    for name in ("balance_residual", "entropy_production", "tur_ratio"):
+        assert np.all(np.isnan(dataset[name]))
+        assert "undefined" in dataset[name].attrs
+
+
+def test_zero_temperature_leaves_the_entropy_production_undefined_with_a_reason():
+    dataset = second_order(MACHINES["zero-temperature"])
+    for name in ("entropy_production", "tur_ratio", "power_tur_ratio"):
+        assert np.all(np.isnan(dataset[name]))
+        assert "undefined" in dataset[name].attrs
+
+
+def test_machine_with_driven_reservoirs_alone_is_refused():
+    machine = Machine(
+        frequencies={"A": 1.0}, drive_frequency=1.0, reservoirs=(driven(DRUDE, 0.1, cosines(0.0)),)
+    )
+    with pytest.raises(InputError, match="all are driven"):
+        second_order(machine)
+
+
+def test_mode_that_the_static_reservoirs_do_not_damp_is_refused():
+    with pytest.raises(UnstableMachineError, match="not damped"):
+        second_order(standard_machine(omega=(1.0, 1.0)))
+
+
+def test_parametric_pumping_is_beyond_second_order_and_does_not_disturb_it():
+    machine = Machine(
+        frequencies={"A": 1.0},
+        drive_frequency=3.0,
+        reservoirs=(
+            driven(DrudeLorentz(gamma=20.0, cutoff=0.05), 0.1, {"A": Drive.cosine(0.5, mean=1.0)}),
+            static(Ohmic(gamma=0.01), 0.1),
+        ),
+    )
+    dataset = second_order(machine)
+    np.testing.assert_allclose(dataset.local_power, Published(machine).local_power, rtol=AGREEMENT)
+    assert dataset.attrs["max_multiplier"] < 1
