@@ -1,4 +1,4 @@
-"""Machines for the sampler: an easy one, and each hard thing alone and together; laws and exact values by name.
+"""Machines for the sampler by name, each hard thing alone and together, with their laws and exact values.
 
 The hard things: strong damping, a high cut-off, a fast drive, a low temperature, weak coupling.
 """

@@ -88,7 +88,9 @@ def test_variance_of_filtered_noise_is_the_integral_of_its_spectrum(fitted, cuto
     gain = np.append(cutoff * found.white, np.ones(size))
     states = solve_continuous_lyapunov(drift, -np.outer(gain, gain))
     # trapezoidal rule in log w, which converges geometrically; the ends are cut at rounding
-    log_omega = np.linspace(np.log(1e-16 * min(cutoff, found.rates[0])), np.log(1e16 * found.rates[-1]), 40_001)
+    log_omega = np.linspace(
+        np.log(1e-16 * min(cutoff, found.rates[0])), np.log(1e16 * found.rates[-1]), 40_001
+    )
     omega = np.exp(log_omega)
     spectrum = np.abs(transfer(found, omega)) ** 2 * cutoff**2 / (omega**2 + cutoff**2)
     variance = (spectrum * omega).sum() * (log_omega[1] - log_omega[0]) / np.pi
@@ -108,7 +110,9 @@ def test_noise_far_above_the_band_is_white(ratio):
 
 def test_filter_that_misses_its_tolerance_is_refused(monkeypatch):
     monkeypatch.setattr(noise_filter, "POLES", (2, 4))
-    expected = r"Noise filter did not converge: error .*, target 1\.00e-05; loosen `solver\.noise_tolerance`\."
+    expected = (
+        r"Noise filter did not converge: error .*, target 1\.00e-05; loosen `solver\.noise_tolerance`\."
+    )
     with pytest.raises(NotConvergedError, match=expected) as caught:
         fit_noise_filter(0.0, 10.0, BOTTOM, TOLERANCE)
     assert caught.value.target == TOLERANCE
