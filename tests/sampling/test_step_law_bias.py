@@ -77,7 +77,7 @@ def test_steps_without_substeps_are_biased_at_a_high_cutoff():
 def test_law_with_more_friction_in_the_driven_reservoir_is_biased():
     stronger = standard_machine(driven_density=DrudeLorentz(gamma=0.0505, cutoff=12.0))
     found = prepare(stronger, SimulateSettings()).plan.law
-    assert np.all(biases(found, exact("standard")) > [10 * BIAS, BIAS])
+    assert biases(found, exact("standard"))[0] > 10 * BIAS
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0], ids="T={:g}".format)
