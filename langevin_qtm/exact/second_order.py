@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from langevin_qtm.data.schema import assemble, exact_averages
+from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.exact.lines import frequency_mesh
 from langevin_qtm.exact.quadrature import Layout, integrate
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
@@ -64,7 +65,13 @@ class _SecondOrder:
         self.machine = machine
         self.undriven = machine.undriven()
         self.embedding = Embedding(self.undriven)
-        self.embedding.require_stable()
+        try:
+            self.embedding.require_stable()
+        except UnstableMachineError:
+            raise InputError(
+                "Second order needs static reservoirs that damp every mode of the oscillators; "
+                "couple them differently, or use `periodic_steady_state`."
+            ) from None
         self.driven = [c for c in machine.contacts if c.reservoir in machine.driven_reservoirs]
         bodies = len(machine.omega)
         self.layout = Layout(

@@ -143,15 +143,3 @@ class MomentPlan:
         for index, (l, c) in enumerate(self.contact_pairs):
             kicked[:, index] += self.law.layout.kicks(c, self.angles)[:, l]
         return by_phase, noise[:, self.mean_pairs[:, 0], self.mean_pairs[:, 1]].mean(axis=0)
-
-    @cached_property
-    def law_residual(self) -> FloatArray:
-        """Σ_ν heat_l,ν + P_l under the periodic law: zero up to discretization; dim (oscillator,)."""
-        law, layout, bodies = self.law, self.law.layout, self.bodies
-        velocities = law.periodic_covariance[:: self.stride, bodies : 2 * bodies]
-        residual = np.zeros(bodies)
-        for c, contact in enumerate(law.machine.contacts):
-            moment = np.einsum("kls,ks->kl", velocities, layout.force_row(c, self.angles))
-            moment += layout.kicks(c, self.angles)
-            residual += (contact.couplings(self.angles) * moment).mean(axis=0)
-        return residual

@@ -59,16 +59,16 @@ def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     return averages
 
 
-def balanced(averages: dict[str, FloatArray], expected: FloatArray | None) -> dict[str, FloatArray]:
+def balanced(averages: dict[str, FloatArray], is_steady: bool) -> dict[str, FloatArray]:
     """Averages with the energy balance of each oscillator used as control variates.
 
     Parameters
     ----------
     averages : dict
         Period averages per trajectory.
-    expected : (oscillator,) array or None
-        Means of the residuals Σ_ν heat_l,ν + P_l in the periodic steady state (`MomentPlan.law_residual`);
-        `None` while energy still flows into the medium, and nothing is corrected.
+    is_steady : bool
+        Whether the residuals Σ_ν heat_l,ν + P_l have mean zero; while energy still flows into the medium
+        nothing is corrected.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def balanced(averages: dict[str, FloatArray], expected: FloatArray | None) -> di
     heat, power = averages["heat"], averages["local_power"]
     residual = heat.sum(axis=2) + power
     totals = {"heat_current": heat.sum(axis=1), "local_power": power}
-    if expected is not None:
-        totals = {name: without_residuals(values, residual - expected) for name, values in totals.items()}
+    if is_steady:
+        totals = {name: without_residuals(values, residual) for name, values in totals.items()}
     kept = {name: values for name, values in averages.items() if name != "heat"}
     return kept | totals | {"balance_residual": residual.sum(axis=1)}
 

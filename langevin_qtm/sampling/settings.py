@@ -54,7 +54,8 @@ class SimulateSettings(Model):
         Stop when the standard error of each local power is this fraction of it. Default 0.01 when
         neither `periods` nor `time_limit` is given.
     time_limit : float, optional
-        Stop after this many seconds of measurement.
+        Stop after this many seconds of measurement. Default 600 when `periods` is not given, since a
+        power that vanishes never reaches a relative error.
     steps_per_period : int, optional
         By default 64 for each harmonic of the drive, and more when oscillators are faster.
     noise_tolerance : float

@@ -49,6 +49,7 @@ BLOCK_STEPS = 4_000_000  # trajectory-steps between looks at the result
 MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
 STEADY_FALSE_ALARM = 1e-3
 DEFAULT_TARGET_ERROR = 0.01
+DEFAULT_TIME_LIMIT = 600.0
 
 Report = Callable[[Progress], None]
 
@@ -160,6 +161,12 @@ class _Run:
         free = self.settings.periods is None and self.settings.time_limit is None
         return self.settings.target_error or (DEFAULT_TARGET_ERROR if free else None)
 
+    @property
+    def time_limit(self) -> float:
+        """Seconds of measurement after which to stop."""
+        unlimited = np.inf if self.settings.periods is not None else DEFAULT_TIME_LIMIT
+        return self.settings.time_limit or unlimited
+
     def measure(self) -> None:
         """Advance block by block."""
         threads = self.settings.threads or os.cpu_count() or 1
@@ -173,7 +180,7 @@ class _Run:
                 self._report(began, error)
                 if self.target is not None and error <= self.target:
                     self.stop_reason = "target_error"
-                elif self.settings.time_limit and time.perf_counter() - began > self.settings.time_limit:
+                elif time.perf_counter() - began > self.time_limit:
                     self.stop_reason = "time_limit"
                 if self.stop_reason:
                     return
@@ -210,8 +217,8 @@ class _Run:
     def samples(self) -> dict[str, FloatArray]:
         """Averages of every trajectory over the whole measurement."""
         parts = [period_averages(self.plan, total) for total in self.totals]
-        expected = self.plan.moments.law_residual if self.preparation.is_steady else None
-        return balanced({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, expected)
+        averages = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return balanced(averages, self.preparation.is_steady)
 
     def power_error(self) -> float:
         """Largest relative standard error of a local power that is driven."""
@@ -228,7 +235,7 @@ class _Run:
             needed = self.periods * max(1.0, (error / self.target) ** 2)
             done, total = float(self.periods), needed
         else:
-            done, total = time.perf_counter() - began, float(self.settings.time_limit or 0)
+            done, total = time.perf_counter() - began, self.time_limit
         self.report(Progress("measure", done, total, remark))
 
 

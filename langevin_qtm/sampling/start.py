@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
 
+from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray, omega_coth
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.sampling.step_law import Layout, StepLaw, step_law
@@ -69,8 +70,14 @@ def _free_reservoirs(layout: Layout) -> FloatArray:
 
 def _insert_static_law(layout: Layout, covariance: FloatArray, static: list[int]) -> None:
     """Overwrite oscillators and static reservoirs by their common stationary law."""
-    embedding = Embedding(layout.embedding.machine.undriven())
-    embedding.require_stable()
+    try:
+        embedding = Embedding(layout.embedding.machine.undriven())
+        embedding.require_stable()
+    except (InputError, UnstableMachineError):
+        raise InputError(
+            "`solver.start` = 'equilibrated' needs static reservoirs that damp every mode of the oscillators; "
+            "use 'steady' or 'factorised'."
+        ) from None
     law = step_law(embedding, tuple(layout.filters[c] for c in static), 1)
     inner = law.layout
     place = np.zeros(inner.size, dtype=int)
