@@ -75,7 +75,7 @@ def _insert_static_law(layout: Layout, covariance: FloatArray, static: list[int]
         embedding.require_stable()
     except (InputError, UnstableMachineError):
         raise InputError(
-            "`solver.start` = 'equilibrated' needs static reservoirs that damp every mode of the oscillators; "
+            "`solver.start` = 'equilibrated' needs static reservoirs that damp every mode; "
             "use 'steady' or 'factorised'."
         ) from None
     law = step_law(embedding, tuple(layout.filters[c] for c in static), 1)
