@@ -36,7 +36,9 @@ MACHINES = {
     "Ω = 200, γ_1 = 1e-3": converter(gamma_1=1e-3, omega=200.0),
     "T = 0.01": converter(temperature=0.01),
     "w_c = 1000, Ω = 200, T = 0.01, γ_1 = 1e-4": converter(1e-4, 1000.0, omega=200.0, temperature=0.01),
-    "γ_2 = 3, w_c = 700, Ω = 0.9, T = 0.07, w_B = 0.85, γ_1 = 0.004": converter(0.004, 700.0, 3.0, 0.9, 0.07, 0.85),
+    "γ_2 = 3, w_c = 700, Ω = 0.9, T = 0.07, w_B = 0.85, γ_1 = 0.004": converter(
+        0.004, 700.0, 3.0, 0.9, 0.07, 0.85
+    ),
     "γ_2 = 0.01": converter(gamma_2=0.01),
 }
 
@@ -55,8 +57,13 @@ def main() -> None:
             power = (plan.law.steady_power - exact.local_power.values) / largest
             covariance = exact.position_covariance.values
             position = np.abs(plan.law.steady_covariance - covariance).max() / np.abs(covariance).max()
-            numbers = f"{power[0]:.1e} | {power[1]:.1e} | {position:.1e} | {plan.moments.ahead * plan.step:.2f}"
-            print(f"| {name} | {plan.law.steps} | {plan.factors.normals} | {seconds:.1f} | {numbers} |", flush=True)
+            numbers = (
+                f"{power[0]:.1e} | {power[1]:.1e} | {position:.1e} | {plan.moments.ahead * plan.step:.2f}"
+            )
+            print(
+                f"| {name} | {plan.law.steps} | {plan.factors.normals} | {seconds:.1f} | {numbers} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

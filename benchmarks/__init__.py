@@ -1,0 +1,26 @@
+"""Speed of the main job, `runs/work_converter.toml`: `python -m benchmarks`, under a minute.
+
+Absolute times belong to the machine. Ratios carry over better: both sides of each are measured in one process
+on one core, in turns, and each is the fastest of its rounds. What the numbers mean, and what bounds them:
+
+time to 1 %
+    Wall time of the measurement until the standard error of P_A is 1 % of it, on one thread: that of a longer
+    run, scaled by 1/√N (good to 10 %, since the error comes from 256 trajectories). So few periods are needed
+    that it is a rate rather than a run: `simulate` looks at its result every few hundred periods, and set-up
+    (filters, step law, response functions) and, once in a process, compilation take longer. They have lines
+    of their own.
+step cost
+    One step of one trajectory, everything included but stored samples. One normal for each reservoir would
+    be the least that a step could draw, if noise were white and solved exactly; quantum noise needs filters,
+    and the joint law of state and filters more. So the step cannot cost less than what its own normals cost,
+    which is the bound of its ratio to the normals drawn × numpy normal.
+    Peak: arithmetic of the step (linear map, moments, work; normals not counted) per time, over the rate of
+    multiply-adds that stay in registers; at most 1, and the less the larger the share of the normals.
+    `dense rows` is the same loop over rows as in the kernel, alone, on memory in the first cache.
+normals
+    One standard normal of the simulator against `numpy.random.Generator(PCG64).standard_normal`. Below 1.
+threads
+    The measurement on two threads against one, 256 trajectories. At most 2, less on a busy machine.
+exact routes
+    One point of `second_order` and of `periodic_steady_state`, fluctuations and error estimates included.
+"""

@@ -1,0 +1,60 @@
+"""Benchmarks run and report; no time is judged."""
+
+import json
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def root_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def test_command_line_prints_and_writes_every_line(monkeypatch, tmp_path, capsys):
+    from benchmarks import __main__ as command
+    from benchmarks import normals
+
+    shrunk = SimpleNamespace(__name__="normals", measure=partial(normals.measure, rounds=2, rows=2, calls=2))
+    monkeypatch.setattr(command, "MEASUREMENTS", (shrunk,))
+    command.main(["--json", str(tmp_path / "speed.json")])
+    printed = capsys.readouterr().out
+    written = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
+    assert [line["name"] for line in written["lines"]] == [
+        "own normal",
+        "numpy normal (PCG64)",
+        "own / numpy",
+    ]
+    assert all(line["name"] in printed for line in written["lines"])
+    own, other, ratio = (line["value"] for line in written["lines"])
+    assert ratio == pytest.approx(own / other)  # rounding
+    assert written["job"] == "work_converter.toml"
+
+
+def test_calls_take_turns_after_one_that_is_not_counted():
+    from benchmarks.rounds import fastest
+
+    order = []
+    seconds = fastest({name: partial(order.append, name) for name in "ab"}, rounds=2)
+    assert order == ["a", "b", "a", "b", "a", "b"]
+    assert seconds.keys() == {"a", "b"}
+
+
+def test_flops_of_a_step_are_counted_from_the_loops():
+    from benchmarks.step_cost import flops_per_step
+
+    factors = SimpleNamespace(
+        drift=np.zeros((8, 5, 7)), normals=3, blocks=np.array([(0, 2, 0, 2), (2, 3, 2, 3)])
+    )
+    moments = SimpleNamespace(rows=np.zeros((4, 6, 7)), phase_pairs=[0] * 9, mean_pairs=[0] * 7, stride=2)
+    plan = SimpleNamespace(factors=factors, moments=moments, bodies=2, contacts=2)
+    linear = 5 * (7 + 3) * 2
+    filters = 2 * (1 + 2 * 2) + 1 * (1 + 2 * 1)
+    sampled = (6 * 7 * 2 + 16 * 2) / 2
+    work = 2 * (2 * 7 + 2 * 2)
+    assert flops_per_step(plan) == linear + filters + sampled + work
