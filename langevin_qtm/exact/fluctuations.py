@@ -89,8 +89,15 @@ def commutator_fluctuation(machine: Machine, tolerance: float = 1e-7) -> tuple[F
         To be added to the c-number part of the local powers.
     total : float
         The same for the total power.
+
+    Raises
+    ------
+    UnstableMachineError, NotConvergedError
+        As `periodic_steady_state`.
     """
-    rates = Embedding(machine).characteristic_rates()
+    embedding = Embedding(machine)
+    embedding.require_stable()
+    rates = embedding.characteristic_rates()
     values, _, _ = solve_integrals(
         machine, rates, lambda n: _Commutator(machine, n), ("commutator",), tolerance
     )

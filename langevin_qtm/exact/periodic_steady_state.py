@@ -156,7 +156,9 @@ class _SteadyState:
         """Exchange form of the heat currents: (node, reservoir)."""
         heat = np.zeros((len(omega), len(self.machine.reservoirs)))
         pairs = product(enumerate(self.machine.contacts), repeat=2)
-        for (d, giver), (e, _) in pairs:
+        for (d, giver), (e, other) in pairs:
+            if not self.responses.driven and giver.temperature == other.temperature:
+                continue  # in equilibrium: absent, too, instead of cancelling
             given = noise[d][:, self.harmonics, None] * loss[e] * np.abs(own_y[:, d, e]) ** 2
             # weight 2: fold of w < 0
             if d == e:

@@ -17,7 +17,7 @@ from helpers.machines import (
 )
 from helpers.published import Published
 
-from langevin_qtm.errors import InputError, UnstableMachineError
+from langevin_qtm.errors import InputError
 from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
@@ -228,7 +228,7 @@ def test_machine_with_driven_reservoirs_alone_is_refused():
 
 
 def test_mode_that_the_static_reservoirs_do_not_damp_is_refused():
-    with pytest.raises(UnstableMachineError, match="not damped"):
+    with pytest.raises(InputError, match="damp every mode of the oscillators"):
         second_order(standard_machine(omega=(1.0, 1.0)))
 
 

@@ -23,6 +23,6 @@ def _solve(machine_json, tolerance):
     return periodic_steady_state(Machine.model_validate_json(machine_json), tolerance)
 
 
-def steady(machine, tolerance=1e-9):
+def steady(machine, tolerance=1e-8):
     """`periodic_steady_state`, remembered; not to be written to."""
     return _solve(machine.model_dump_json(), tolerance)

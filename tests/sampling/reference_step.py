@@ -1,0 +1,180 @@
+"""What the kernel does, in plain numpy: loops over steps with matrices of the law, nothing shared with it.
+
+Trajectories on the last axis. Documented definitions only:
+
+- z' = A z + B q + N ξ, q' = e^{-b h} q + M ξ, from `StepFactors` and one row of 64 normals for each ξ;
+- moments: products of conditional means some steps ahead plus the noise in between (`moments`);
+- work of a step: -ġ x F with the integral of F and the middle x from four neighbours (`kernel`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from langevin_qtm.sampling.normals import LANES, reference_normals
+
+
+class ReferenceRun:
+    """64 trajectories through whole periods.
+
+    Attributes
+    ----------
+    states : (step + 1, carried, lane) array
+        z and q at the start of every step, and at the end.
+    integrals : (step, contact, lane) array
+        Integral of F over every step.
+    """
+
+    def __init__(self, plan, rng, start, periods):
+        self.plan, self.law = plan, plan.law
+        self.layout, self.machine = self.law.layout, self.law.machine
+        self.bodies, self.steps = self.layout.bodies, self.law.steps
+        self.count = periods * self.steps
+        factors, dynamic = plan.factors, self.layout.dynamic
+        states, integrals = [start], []
+        for step in range(self.count):
+            k, normals = step % self.steps, reference_normals(rng, factors.normals).reshape(-1, LANES)
+            dense = factors.drift[k] @ states[-1] + factors.noise[k] @ normals
+            filters = factors.decay[:, None] * states[-1][dynamic:] + factors.filter_noise @ normals
+            states.append(np.concatenate([dense[:dynamic], filters]))
+            integrals.append(dense[dynamic:])
+        self.states, self.integrals, self.rng = np.array(states), np.array(integrals), rng
+
+    def angle(self, step):
+        """Drive angle at the start of a step."""
+        return np.array([2 * np.pi * (step % self.steps) / self.steps])
+
+    def velocities(self, step, positions, velocities):
+        """ẏ of every contact: Σ_l (ġ_l x_l + g_l v_l)."""
+        theta, turn = self.angle(step), self.machine.angular_frequency
+        return [
+            turn * contact.coupling_slopes(theta)[0] @ positions + contact.couplings(theta)[0] @ velocities
+            for contact in self.machine.contacts
+        ]
+
+    def forces(self, step, state):
+        """F of every contact without its white part: f + ξ, or noise minus friction."""
+        bodies, forces = self.bodies, []
+        speeds = self.velocities(step, state[:bodies], state[bodies : 2 * bodies])
+        filters = np.split(
+            state[self.layout.dynamic :], np.cumsum([len(f.rates) for f in self.layout.filters])[:-1]
+        )
+        for index, memory in enumerate(self.layout.embedding.memories):
+            if memory.size:
+                force = state[self.layout.friction[index].start] + state[self.layout.noise[index].start]
+            else:
+                coloured = self.layout.filters[index].residues @ filters[index]
+                force = memory.white_gain * coloured - memory.friction * speeds[index]
+            forces.append(force)
+        return forces
+
+    def force_rows(self, step):
+        """F of every contact on the carried variables, column by column."""
+        size = self.states.shape[1]
+        return np.array(self.forces(step, np.eye(size)))
+
+    def moments(self):
+        """Position covariance, local power, heat by oscillator and reservoir, x v and v v, per trajectory.
+
+        Conditional means `ahead` steps after each kept step, plus the covariance of the noise in between.
+        """
+        plan, law, bodies = self.plan, self.law, self.bodies
+        kept, ahead, phases = self.layout.carried, plan.moments.ahead, len(plan.moments.angles)
+        stride, lanes, samples = self.steps // phases, LANES, self.count // self.steps
+        covariance = np.zeros((lanes, bodies, bodies, phases))
+        power, heat = (
+            np.zeros((lanes, bodies, phases)),
+            np.zeros((lanes, bodies, len(self.machine.reservoirs), phases)),
+        )
+        crossed, kinetic = np.zeros((2, lanes, bodies, bodies))
+        noises = law.covariance.sum(axis=0)[:, kept][:, :, kept]
+        flows = law.propagator[:, kept][:, :, kept]
+        for step in range(0, self.count, stride):
+            mean, spread = self.states[step], np.zeros((len(kept), len(kept)))
+            for k in range(step, step + ahead):
+                mean = flows[k % self.steps] @ mean
+                spread = flows[k % self.steps] @ spread @ flows[k % self.steps].T + noises[k % self.steps]
+            later = step + ahead
+            phase = later % self.steps // stride
+            assert later % stride == 0
+            theta, turn = self.angle(later), self.machine.angular_frequency
+            x, v = mean[:bodies], mean[bodies : 2 * bodies]
+            covariance[..., phase] += np.einsum("an,bn->nab", x, x) + spread[:bodies, :bodies]
+            crossed += np.einsum("an,bn->nab", x, v) + spread[:bodies, bodies : 2 * bodies]
+            kinetic += np.einsum("an,bn->nab", v, v) + spread[bodies : 2 * bodies, bodies : 2 * bodies]
+            rows = self.force_rows(later)
+            for c, contact in enumerate(self.machine.contacts):
+                force, memory = rows[c] @ mean, self.layout.embedding.memories[c]
+                g, rate = contact.couplings(theta)[0], turn * contact.coupling_slopes(theta)[0]
+                # white noise and velocity at equal times: half the jump, ½ <Δv ΔF>
+                kick = 0.5 * (memory.white_gain * self.layout.filters[c].white) ** 2 * g
+                for l in range(bodies):
+                    work = rate[l] * (x[l] * force + spread[l] @ rows[c])
+                    power[:, l, phase] -= work
+                    heat[:, l, contact.reservoir, phase] += work
+                    moment = v[l] * force + spread[bodies + l] @ rows[c] + kick[l]
+                    heat[:, l, contact.reservoir, phase] += g[l] * moment
+        count = samples * phases
+        return {
+            "position_covariance": covariance / samples,
+            "local_power": power / samples,
+            "heat": heat / samples,
+            "position_velocity_covariance": crossed / count,
+            "velocity_covariance": kinetic / count,
+        }
+
+    def works(self):
+        """Work of every step but the last, by oscillator and in total: (step, channel, lane)."""
+        positions = self.states[:, : self.bodies]
+        works = []
+        for step in range(self.count - 1):
+            older, old, new, newer = (positions[max(step + n, 0)] for n in (-1, 0, 1, 2))
+            middle = (7 * (old + new) - older - newer) / 12
+            theta = self.angle(step) + np.pi / self.steps
+            local = np.zeros((self.bodies, LANES))
+            for c, contact in enumerate(self.machine.contacts):
+                slope = self.machine.angular_frequency * contact.coupling_slopes(theta)[0]
+                local -= slope[:, None] * middle * self.integrals[step, c]
+            works.append(np.concatenate([local, local.sum(axis=0, keepdims=True)]))
+        return np.array(works)
+
+    def window_moments(self, periods):
+        """Means of w, w² and w w_previous over windows of so many periods: (lane, 3, channel).
+
+        Work is complete one step late: a window runs from the last step of the period before.
+        """
+        works = np.concatenate([np.zeros((1, self.bodies + 1, LANES)), self.works()])
+        windows = works.reshape(-1, periods * self.steps, *works.shape[1:]).sum(axis=1)
+        means = [windows.mean(axis=0), (windows**2).mean(axis=0), (windows[1:] * windows[:-1]).mean(axis=0)]
+        return np.array(means).transpose(2, 0, 1)
+
+    def samples(self, stride):
+        """Position, velocity, noise and instantaneous power at every `stride`-th step: (lane, time, …)."""
+        step = self.plan.step
+        kept = range(0, self.count, stride)
+        position = np.array([self.states[k, : self.bodies] for k in kept]).transpose(2, 0, 1)
+        velocity = np.array([self.states[k, self.bodies : 2 * self.bodies] for k in kept]).transpose(2, 0, 1)
+        noise = np.zeros((LANES, len(kept), len(self.machine.reservoirs)))
+        power = np.zeros_like(position)
+        for index, k in enumerate(kept):
+            state, theta = self.states[k], self.angle(k)
+            for c, contact in enumerate(self.machine.contacts):
+                memory = self.layout.embedding.memories[c]
+                if memory.size:
+                    own = state[self.layout.noise[c].start]
+                    force = state[self.layout.friction[c].start] + own
+                elif k == 0:
+                    now, before = (contact.couplings(self.angle(j))[0] for j in (0, -1))
+                    force = np.zeros(LANES)
+                    own = memory.friction * (now - before) @ state[: self.bodies] / step
+                else:
+                    force = self.integrals[k - 1, c] / step
+                    y = [
+                        contact.couplings(self.angle(j))[0] @ self.states[j, : self.bodies]
+                        for j in (k, k - 1)
+                    ]
+                    own = force + memory.friction * (y[0] - y[1]) / step
+                noise[:, index, contact.reservoir] += own
+                slope = self.machine.angular_frequency * contact.coupling_slopes(theta)[0]
+                power[:, index] -= np.einsum("l,ln,n->nl", slope, state[: self.bodies], force)
+        return {"position": position, "velocity": velocity, "noise": noise, "instantaneous_power": power}

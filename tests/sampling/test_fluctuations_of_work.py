@@ -1,0 +1,163 @@
+"""Fluctuations D of the work that the kernel sums, without sampling and sampled, against the exact ones.
+
+Without sampling: works of steps are products of Gaussian numbers, so their covariances at every lag follow
+from the law of the steps by Wick's theorem; what is added for short times must close the gap to the exact D.
+"""
+
+import numpy as np
+import pytest
+from helpers.judging import assert_agrees, assert_differs, z_limit
+from sampler_machines import MACHINES, exact, preparation
+from scipy import stats
+
+from langevin_qtm.sampling import simulate as simulate_module
+from langevin_qtm.sampling.settings import Recording
+from langevin_qtm.sampling.short_time import unresolved_fluctuation
+from langevin_qtm.sampling.simulate import simulate
+
+BIAS = 2e-3  # discretisation: of the largest D
+D_NAMES = [
+    "fluctuation_cnumber",
+    "power_fluctuation_cnumber",
+    "fluctuation_quantum",
+    "power_fluctuation_quantum",
+]
+
+
+def work_fluctuation(law, memories=9.0):
+    """D of the works -ġ x F as the kernel estimates them, summed over lags: oscillators, then the total.
+
+    The state is extended by the three positions before, and by the force integral of the step before last,
+    so that the middle position [7 (x_k + x_{k+1}) - x_{k-1} - x_{k+2}] / 12 and F of step k are rows of it.
+    """
+    layout, steps = law.layout, law.steps
+    bodies, contacts, size = layout.bodies, layout.contacts, layout.size
+    fresh = np.arange(layout.dynamic, layout.dense)
+    past, integral = size + bodies * np.arange(3), size + 3 * bodies
+    flow, noise = np.zeros((2, steps, integral + contacts, integral + contacts))
+    flow[:, :size, :size], noise[:, :size, :size] = law.propagator, law.covariance.sum(axis=0)
+    body, contact = np.arange(bodies), np.arange(contacts)
+    for newer, older in zip([0, *past[:2]], past, strict=True):
+        flow[:, older + body, newer + body] = 1.0
+    flow[:, integral + contact, fresh] = 1.0
+    middle, force = np.zeros((bodies, integral + contacts)), np.zeros((contacts, integral + contacts))
+    for weight, place in zip((-1, 7, 7, -1), [0, *past], strict=True):
+        middle[body, place + body] = weight / 12
+    force[contact, integral + contact] = 1.0
+    # a state at step j completes the work of step j - 2, in whose middle ġ is taken
+    angle = 2 * np.pi * (np.arange(steps) - 1.5) / steps
+    machine = law.machine
+    gain = -machine.angular_frequency * np.stack([c.coupling_slopes(angle) for c in machine.contacts], axis=1)
+    columns = periodic(flow, noise) @ np.concatenate([middle, force]).T
+    total = np.zeros((bodies, bodies))
+    lags = int(memories * layout.embedding.relaxation_time / machine.period * steps) + 3 * steps
+    for lag in range(lags):
+        xx, xf = middle @ columns[..., :bodies], middle @ columns[..., bodies:]
+        fx, ff = force @ columns[..., :bodies], force @ columns[..., bodies:]
+        later = np.roll(gain, -lag, axis=0)
+        works = xx * np.einsum("kcl,kcd,kdm->klm", later, ff, gain)
+        works += np.einsum("klc,kcm->klm", xf, gain) * np.einsum("kcl,kcm->klm", later, fx)
+        summed = works.sum(axis=0)
+        total += summed if lag == 0 else summed + summed.T
+        columns = np.roll(flow, -lag, axis=0) @ columns
+    return np.append(total.diagonal(), total.sum()) / machine.period
+
+
+def periodic(flow, noise):
+    """Periodic covariance at every step, by iterating the period map."""
+    size = flow.shape[-1]
+    product, added = np.eye(size), np.zeros((size, size))
+    for step, spread in zip(flow, noise, strict=True):
+        product, added = step @ product, step @ added @ step.T + spread
+    for _ in range(40):
+        product, added = product @ product, added + product @ added @ product.T
+    covariances = [added]
+    for step, spread in zip(flow[:-1], noise[:-1], strict=True):
+        covariances.append(step @ covariances[-1] @ step.T + spread)
+    return np.array(covariances)
+
+
+def exact_fluctuation(name):
+    reference = exact(name)
+    return np.append(reference.fluctuation_cnumber, reference.power_fluctuation_cnumber)
+
+
+FAST = ["one oscillator", "engine", "low temperature"]
+SLOW = [
+    "standard",
+    "weak coupling",
+    "high cut-off",
+    "driven Ohmic",
+    "independent",
+    "zero temperature",
+    "mean and harmonics",
+]
+
+
+@pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_work_and_its_short_time_part_have_the_exact_fluctuation(name):
+    plan = preparation(name).plan
+    found = work_fluctuation(plan.law) + unresolved_fluctuation(plan)
+    assert np.abs(found - exact_fluctuation(name)).max() < BIAS * exact_fluctuation(name).max()
+
+
+def test_work_of_steps_alone_is_biased_where_the_force_is_fast():
+    found, expected = (
+        work_fluctuation(preparation("weak coupling").plan.law),
+        exact_fluctuation("weak coupling"),
+    )
+    assert np.abs(found - expected).max() > 10 * BIAS * expected.max()
+
+
+# ---------------------------------------------------------------------------------------------------- sampled
+
+
+def fluctuation_run(name, seed=8, periods=1500):
+    return simulate(
+        MACHINES[name], trajectories=128, periods=periods, seed=seed, recording=Recording(trajectories=0)
+    )
+
+
+def test_sampled_fluctuations_are_exact():
+    run = fluctuation_run("one oscillator")
+    assert run.fluctuation_cnumber_se[0] < 0.01 * run.fluctuation_cnumber[0]
+    assert_agrees(run, exact("one oscillator"), D_NAMES)
+    # the commutator part comes from response functions: far beyond the error bar
+    commutator = run.fluctuation_cnumber - run.fluctuation_quantum
+    assert np.all(commutator > 20 * run.fluctuation_quantum_se)
+
+
+def test_sampled_fluctuations_without_the_commutator_part_are_refused(monkeypatch):
+    monkeypatch.setattr(simulate_module, "commutator_fluctuation", lambda _: (np.zeros(1), 0.0))
+    assert_differs(fluctuation_run("one oscillator"), exact("one oscillator"), D_NAMES[2:])
+
+
+# ------------------------------------------------------------------------------------------ errors of a run
+
+
+@pytest.mark.slow
+def test_standard_errors_of_runs_have_the_right_coverage():
+    names = ["local_power", "heat_current", "position_covariance", "fluctuation_cnumber", "pearson", "power"]
+    reference, scores = exact("engine"), {name: [] for name in names}
+    for seed in range(40):
+        run = simulate(
+            MACHINES["engine"],
+            trajectories=256,
+            periods=100,
+            seed=1000 + seed,
+            recording=Recording(trajectories=0),
+        )
+        for name in names:
+            z = ((run[name] - reference[name]) / run[f"{name}_se"]).values
+            scores[name].append(z[np.triu_indices(2)] if name == "position_covariance" else z.ravel())
+    pooled = np.concatenate([np.concatenate(z) for z in scores.values()])
+    assert pooled.size >= 200
+    assert stats.kstest(pooled, "norm").pvalue > 0.01
+    for name, z in scores.items():
+        z = np.concatenate(z)
+        assert stats.kstest(z, "norm").pvalue > 1e-3, name
+        # sampling: χ² of the variance, 40 independent runs
+        assert abs(np.mean(z**2) - 1) < z_limit(len(names)) * np.sqrt(2 / 40), name
+        assert abs(np.mean(z)) < z_limit(len(names)) / np.sqrt(40), name
+    # mutant: standard errors 30 % too small
+    assert stats.kstest(pooled / 0.7, "norm").pvalue < 0.01
