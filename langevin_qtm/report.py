@@ -11,9 +11,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from langevin_qtm.data.schema import PERIOD_AVERAGES
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.schema import PERIOD_AVERAGES
 
 COMPANIONS = {"simulate": "_se", "periodic_steady_state": "_error", "second_order": "_error"}
 ERROR_TITLES = {"_se": "std. error", "_error": "error"}

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from langevin_qtm.data.schema import SCHEMA_VERSION, TRAJECTORIES
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.schema import SCHEMA_VERSION, TRAJECTORIES
 
 CHUNK_VALUES = 2**18  # 1 MiB of single-precision numbers
 _LOCK = threading.Lock()

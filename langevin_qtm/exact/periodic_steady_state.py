@@ -18,7 +18,6 @@ from itertools import product
 import numpy as np
 import xarray as xr
 
-from langevin_qtm.data.schema import assemble, exact_averages
 from langevin_qtm.exact.fluctuations import fluctuation_integrands
 from langevin_qtm.exact.quadrature import Layout
 from langevin_qtm.exact.responses import Responses, solve_integrals
@@ -26,6 +25,7 @@ from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.schema import assemble, exact_averages
 
 UV_REASON = "diverges with the logarithm of the band: a strictly Ohmic reservoir; give it a cutoff"
 

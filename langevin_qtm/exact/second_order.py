@@ -17,13 +17,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from langevin_qtm.data.schema import assemble, exact_averages
 from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.exact.lines import frequency_mesh
 from langevin_qtm.exact.quadrature import Layout, integrate
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Contact, Machine
+from langevin_qtm.schema import assemble, exact_averages
 
 
 def second_order(machine: Machine, tolerance: float = 1e-9) -> xr.Dataset:

@@ -152,6 +152,8 @@ class Embedding:
         """
         angles = 2 * np.pi * np.arange(16 * self.machine.order) / (16 * self.machine.order)
         mean = np.linalg.eigvals(self.generator(angles).mean(axis=0))
-        mean.real = np.minimum(mean.real, -1 / self.relaxation_time)  # no line is sharper than the slowest mode
+        mean.real = np.minimum(
+            mean.real, -1 / self.relaxation_time
+        )  # no line is sharper than the slowest mode
         slow = self.floquet_multipliers[np.abs(self.floquet_multipliers) > 1e-6]
         return np.concatenate([mean, np.log(slow) / self.machine.period])

@@ -20,7 +20,6 @@ import xarray as xr
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from langevin_qtm.data.schema import assemble
 from langevin_qtm.errors import AccuracyWarning
 from langevin_qtm.exact.fluctuations import commutator_fluctuation
 from langevin_qtm.physics import thermodynamics
@@ -44,6 +43,7 @@ from langevin_qtm.sampling.short_time import unresolved_fluctuation
 from langevin_qtm.sampling.start import after_periods, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
+from langevin_qtm.schema import assemble
 
 BLOCK_STEPS = 4_000_000  # trajectory-steps between looks at the result
 MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond

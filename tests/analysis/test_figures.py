@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
 
 from langevin_qtm.data.files import save
-from langevin_qtm.data.schema import assemble
+from langevin_qtm.schema import assemble
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 PANELS = ("trajectory", "plane", "power", "spectrum", "power deviation", "spectrum deviation")

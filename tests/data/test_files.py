@@ -10,9 +10,9 @@ import xarray as xr
 from helpers.machines import single_machine, standard_machine
 
 from langevin_qtm.data.files import check_writable, open_dataset, save, stored_machine
-from langevin_qtm.data.schema import SCHEMA_VERSION, assemble
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.schema import SCHEMA_VERSION, assemble
 
 SINGLE_PRECISION = 2.0**-23  # rounding of stored trajectories, relative
 

@@ -94,7 +94,7 @@ def test_the_work_converter_is_the_isothermal_one():
     assert driven.coupling == {"A": Drive.cosine(), "B": Drive.cosine(phase=math.pi / 2)}
     assert (static.spectral_density, static.coupling) == (Ohmic(gamma=100.0), None)
     assert run.solver == SimulateSettings(
-        trajectories=256, seed=1, start="equilibrated", target_error=0.005, time_limit=60
+        trajectories=256, seed=1, start="equilibrated", periods=12000, time_limit=45
     )
 
 

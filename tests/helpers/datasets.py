@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from langevin_qtm.data.schema import PERIOD_AVERAGES, assemble
+from langevin_qtm.schema import PERIOD_AVERAGES, assemble
 
 
 def sampled(machine, exact, seed=1, relative_error=0.01, trajectories=256):

@@ -6,7 +6,6 @@ from helpers.judging import assert_agrees
 from sampler_machines import MACHINES, all_driven, exact, isothermal, preparation, static_only
 from threadpoolctl import threadpool_limits
 
-from langevin_qtm.data.schema import PERIOD_AVERAGES, PHASE_RESOLVED, SPECTRA, TRAJECTORIES
 from langevin_qtm.errors import AccuracyWarning, InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.physics.reservoir import DrudeLorentz
 from langevin_qtm.sampling import noise_filter
@@ -14,6 +13,7 @@ from langevin_qtm.sampling.group import new_group
 from langevin_qtm.sampling.settings import Recording, SimulateSettings
 from langevin_qtm.sampling.simulate import simulate
 from langevin_qtm.sampling.start import start_covariance
+from langevin_qtm.schema import PERIOD_AVERAGES, PHASE_RESOLVED, SPECTRA, TRAJECTORIES
 
 ENGINE = MACHINES["engine"]
 SHORT = {"trajectories": 128, "periods": 40, "seed": 5, "recording": Recording(trajectories=2, periods=3)}
