@@ -135,10 +135,16 @@ def test_ascii_terminal_does_not_stop_a_run(run_file):
     assert "? = 0.7" in result.stdout
 
 
+def heed_interrupts():
+    """A shell starts background jobs deaf to interrupts, and tests may run in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_from_the_keyboard(run_file):
     run_file.write_text(TEXT.replace('"second_order"', '"simulate"\ntarget_error = 1e-9'))
     command = [sys.executable, "-m", "langevin_qtm", "run", run_file]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=heed_interrupts, **options) as process:
         next(line for line in process.stdout if line.startswith("prepare"))
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=SECONDS_TO_INTERRUPT)

@@ -50,10 +50,10 @@ def sampled(machine, periods=400, seed=12):
 @pytest.mark.parametrize(
     ("machine", "periods", "precision"),
     [
-        (standard_machine(), 600, 0.02),
-        (ENGINE, 3000, 0.08),
-        (INDEPENDENT, 600, 0.02),
-        (converter(), 250, 0.02),
+        (standard_machine(), 400, 0.02),
+        (ENGINE, 1500, 0.1),
+        (INDEPENDENT, 400, 0.02),
+        (converter(), 100, 0.02),
     ],
     ids=["Drude", "Lorentzian engine", "independent", "overdamped converter"],
 )
@@ -68,8 +68,12 @@ def test_phase_resolved_moments_are_exact():
     run, reference = sampled(machine), periodic_steady_state(machine)
     common = reference.sel(phase=run.phase)
     names = ["local_power_phase", "heat_current_phase", "position_covariance_phase", "pearson_phase"]
-    z = np.concatenate([((run[n] - common[n]) / run[f"{n}_se"]).values.ravel() for n in names])
-    z = z[np.isfinite(z)]  # no power where ġ = 0
+    z = []
+    for name in names:
+        error = run[f"{name}_se"].values
+        scatters = error > 1e-9 * error.max()  # no power where ġ = 0
+        z.append((run[name] - common[name]).values[scatters] / error[scatters])
+    z = np.concatenate(z)
     assert len(z) > 250
     assert np.abs(z).max() < z_limit(len(z), run.attrs["trajectories"] - 1)
 
