@@ -53,7 +53,7 @@ def sampled(machine, periods=400, seed=12):
         (standard_machine(), 400, 0.02),
         (ENGINE, 1500, 0.1),
         (INDEPENDENT, 400, 0.02),
-        (converter(), 100, 0.02),
+        (converter(), 200, 0.02),
     ],
     ids=["Drude", "Lorentzian engine", "independent", "overdamped converter"],
 )

