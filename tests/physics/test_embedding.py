@@ -165,6 +165,13 @@ def test_characteristic_rates_contain_the_slow_floquet_rate_of_a_driven_machine(
     assert np.abs(rates.real + 1 / embedding.relaxation_time).min() < 1e-6
 
 
+def test_no_characteristic_rate_is_slower_than_the_slowest_floquet_mode():
+    """Averaged dynamics leaves the relative motion of equal oscillators undamped; the drive damps it."""
+    embedding = Embedding(standard_machine(omega=(1.0, 1.0)))
+    slowest = -1 / embedding.relaxation_time
+    assert np.all(embedding.characteristic_rates().real <= slowest * (1 - 1e-9))  # rounding
+
+
 def test_driven_counterterm_pumps_an_oscillator_near_twice_its_frequency():
     with pytest.raises(UnstableMachineError, match="pumps it parametrically") as refusal:
         Embedding(parametric_machine()).require_stable()
