@@ -90,12 +90,11 @@ def exact_fluctuation(name):
     return np.append(reference.fluctuation_cnumber, reference.power_fluctuation_cnumber)
 
 
-FAST = ["one oscillator", "engine", "low temperature"]
+FAST = ["one oscillator", "engine", "low temperature", "driven Ohmic"]
 SLOW = [
     "standard",
     "weak coupling",
     "high cut-off",
-    "driven Ohmic",
     "independent",
     "zero temperature",
     "mean and harmonics",

@@ -129,7 +129,7 @@ def autocorrelated(rng, blocks, observables, memory=0.5):
 
 @pytest.mark.parametrize("blocks", [4, 5, 16, 63], ids="{}-blocks".format)
 def test_drift_scores_of_a_steady_series_are_students(rng, blocks):
-    for scores in drift_scores(autocorrelated(rng, blocks, 1000)):
+    for scores in drift_scores(7.0 + autocorrelated(rng, blocks, 1000)):
         assert is_student(scores)
 
 
