@@ -96,16 +96,23 @@ class Embedding:
         gain[:, self.memory_slices[contact]] = memory.noise_gain
         return gain
 
-    def monodromy(self, steps: int) -> FloatArray:
-        """Period map z(0) -> z(𝒯) by the commutator-free fourth-order integrator."""
+    def step_propagators(self, steps: int) -> FloatArray:
+        """Maps of the state over each of `steps` equal parts of the period, dims (step, state, state).
+
+        Commutator-free exponential integrator of fourth order.
+        """
         step = self.machine.period / steps
         first, second = (
             self.generator(2 * np.pi * (np.arange(steps) + node) / steps) for node in GAUSS_NODES
         )
         early = expm(step * (MAJOR * first + MINOR * second))
         late = expm(step * (MINOR * first + MAJOR * second))
+        return late @ early
+
+    def monodromy(self, steps: int) -> FloatArray:
+        """Period map z(0) -> z(𝒯), the product of the step propagators."""
         product = np.eye(self.size)
-        for factor in late @ early:
+        for factor in self.step_propagators(steps):
             product = factor @ product
         return product
 
