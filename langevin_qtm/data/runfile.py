@@ -19,6 +19,8 @@ from pydantic import Field
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics._model import Model, Positive
+from langevin_qtm.physics.drive import Drive
+from langevin_qtm.physics.envelope import Chirp
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import Reservoir
 from langevin_qtm.sampling.settings import Count, SimulateSettings
@@ -56,12 +58,15 @@ class Medium(Model):
 
     frequencies: Mapping[str, Positive] = Field(min_length=1)
     wiring: Literal["joint", "independent"] = "joint"
+    modulation: Mapping[str, Drive] | None = None
+    force: Mapping[str, Drive] | None = None
 
 
 class DriveTable(Model):
     """Table `[drive]`."""
 
     frequency: Positive
+    chirp: Chirp | None = None
 
 
 class RunFile(Model):
@@ -92,20 +97,21 @@ class Run(Model):
     def config_json(self) -> str:
         """The resolved run file as canonical JSON: every default filled in, couplings as harmonics."""
         machine = self.machine.model_dump(mode="json", exclude_none=True)
-        for reservoir in machine["reservoirs"]:
-            if "coupling" in reservoir:
-                given = reservoir["coupling"]
-                reservoir["coupling"] = {
-                    name: given[name] for name in machine["frequencies"] if name in given
-                }
+        names = list(machine["frequencies"])
+        for table in machine["reservoirs"]:
+            _sort_by_oscillator(table, "coupling", names)
+        medium = {key: machine[key] for key in Medium.model_fields if key in machine}
+        for key in ("modulation", "force"):
+            _sort_by_oscillator(medium, key, names)
+        drive = {"frequency": machine.get("drive_frequency"), "chirp": machine.get("chirp")}
         config = {
             "title": self.title,
-            "medium": {"frequencies": machine["frequencies"], "wiring": machine["wiring"]},
-            "drive": {"frequency": machine.get("drive_frequency")},
+            "medium": medium,
+            "drive": {key: value for key, value in drive.items() if value is not None},
             "reservoir": machine["reservoirs"],
             "solver": self.solver.model_dump(mode="json", exclude_none=True),
         }
-        if self.machine.drive_frequency is None:
+        if not config["drive"]:
             del config["drive"]
         return json.dumps(config, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -113,6 +119,12 @@ class Run(Model):
     def config_sha256(self) -> str:
         """SHA-256 of `config_json`, 64 hexadecimal digits."""
         return hashlib.sha256(self.config_json.encode()).hexdigest()
+
+
+def _sort_by_oscillator(table: dict[str, Any], key: str, names: Sequence[str]) -> None:
+    """Bring the oscillators of one entry, if there is one, into their order in the medium."""
+    if key in table:
+        table[key] = {name: table[key][name] for name in names if name in table[key]}
 
 
 def load_run(path: str | Path, overrides: Mapping[str, object] | None = None) -> Run:
@@ -187,6 +199,9 @@ def _build(data: dict[str, Any]) -> Run:
         reservoirs=file.reservoir,
         drive_frequency=file.drive.frequency if file.drive else None,
         wiring=file.medium.wiring,
+        chirp=file.drive.chirp if file.drive else None,
+        modulation=file.medium.modulation,
+        force=file.medium.force,
     )
     return Run(title=file.title, machine=machine, solver=file.solver)
 
@@ -236,11 +251,6 @@ def _refuse_later_versions(data: dict[str, Any]) -> None:
                 f"`{key}.spectral_density.kind` = 'table' is not supported by this version; "
                 "use one of 'ohmic', 'drude', 'lorentzian'."
             )
-        for oscillator, coupling in _table(_table(table).get("coupling")).items():
-            if "envelope" in _table(coupling):
-                raise InputError(
-                    f"`{key}.coupling.{oscillator}.envelope` is not supported by this version; remove it."
-                )
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def commutator_fluctuation(machine: Machine, tolerance: float = 1e-7) -> tuple[F
     UnstableMachineError, NotConvergedError
         As `periodic_steady_state`.
     """
+    machine.require_bare_period("the commutator part of fluctuations")
     embedding = Embedding(machine)
     embedding.require_stable()
     rates = embedding.characteristic_rates()

@@ -51,6 +51,8 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
 
     Raises
     ------
+    InputError
+        For a machine with envelopes, chirp, frequency modulation or forces.
     UnstableMachineError
         When a Floquet multiplier is not inside the unit circle.
     NotConvergedError
@@ -60,6 +62,7 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     ----------
     Razzoli et al., Quantum Sci. Technol. 9, 045032 (2024); Koyuk, Seifert, PRL 122, 230601 (2019).
     """
+    machine.require_bare_period("periodic_steady_state")
     embedding = Embedding(machine)
     embedding.require_stable()
     rates = embedding.characteristic_rates()

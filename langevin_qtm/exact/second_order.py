@@ -47,10 +47,12 @@ def second_order(machine: Machine, tolerance: float = 1e-9) -> xr.Dataset:
     Raises
     ------
     InputError
-        When no reservoir is static, or a mode is not damped by the static ones.
+        When no reservoir is static, a mode is not damped by the static ones, or the machine has
+        envelopes, chirp, frequency modulation or forces.
     NotConvergedError
         When an integral misses its tolerance.
     """
+    machine.require_bare_period("second_order")
     problem = _SecondOrder(machine)
     layout = problem.layout
     result = integrate(problem.integrand, problem.mesh(), layout.scale, tolerance)

@@ -1,4 +1,4 @@
-"""The machine as one linear periodic system: generator, noise inputs, Floquet multipliers.
+"""The machine as one linear system: generator and noise inputs over time, Floquet multipliers of a period.
 
 State z = (x_l, v_l, memory of contact 1, memory of contact 2, …), dim `state`. The memory state is the
 reservoir force itself, noise included (see `reservoir.Memory`):
@@ -55,44 +55,44 @@ class Embedding:
         """Number of state variables."""
         return 2 * len(self.machine.omega) + sum(memory.size for memory in self.memories)
 
-    def velocity_row(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Row of ẏ_c on the state, dims (phase, state)."""
+    def velocity_row(self, contact: int, t: FloatArray) -> FloatArray:
+        """Row of ẏ_c on the state at times t, dims (time, state)."""
         bodies = len(self.machine.omega)
         chosen = self.machine.contacts[contact]
-        row = np.zeros((len(theta), self.size))
-        row[:, :bodies] = self.machine.angular_frequency * chosen.coupling_slopes(theta)
-        row[:, bodies : 2 * bodies] = chosen.couplings(theta)
+        row = np.zeros((len(t), self.size))
+        row[:, :bodies] = chosen.coupling_rates(t)
+        row[:, bodies : 2 * bodies] = chosen.couplings(t)
         return row
 
-    def force_row(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Row of F_c on the state, without the white part of a memoryless reservoir; (phase, state)."""
+    def force_row(self, contact: int, t: FloatArray) -> FloatArray:
+        """Row of F_c on the state, without the white part of a memoryless reservoir; (time, state)."""
         memory = self.memories[contact]
-        row = -memory.friction * self.velocity_row(contact, theta)
+        row = -memory.friction * self.velocity_row(contact, t)
         if memory.size:
             row[:, self.memory_slices[contact].start] += 1.0
         return row
 
-    def generator(self, theta: FloatArray) -> FloatArray:
-        """G(theta) of ż = G z + Σ_c noise_input_c u_c; dims (phase, state, state)."""
+    def generator(self, t: FloatArray) -> FloatArray:
+        """G(t) of ż = G z + Σ_c noise_input_c u_c; dims (time, state, state)."""
         bodies = len(self.machine.omega)
-        generator = np.zeros((len(theta), self.size, self.size))
+        generator = np.zeros((len(t), self.size, self.size))
         oscillator = np.arange(bodies)
         generator[:, oscillator, bodies + oscillator] = 1.0
-        generator[:, bodies + oscillator, oscillator] = -(self.machine.omega**2)
+        generator[:, bodies + oscillator, oscillator] = -self.machine.squared_frequencies(t)
         for index, (contact, memory) in enumerate(zip(self.machine.contacts, self.memories, strict=True)):
-            force = self.force_row(index, theta)
-            generator[:, bodies : 2 * bodies] += contact.couplings(theta)[:, :, None] * force[:, None, :]
+            force = self.force_row(index, t)
+            generator[:, bodies : 2 * bodies] += contact.couplings(t)[:, :, None] * force[:, None, :]
             block = self.memory_slices[index]
-            generator[:, block] += memory.velocity_gain[:, None] * self.velocity_row(index, theta)[:, None, :]
+            generator[:, block] += memory.velocity_gain[:, None] * self.velocity_row(index, t)[:, None, :]
             generator[:, block, block] += memory.drift
         return generator
 
-    def noise_input(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Gain of the unit thermal noise u_c on the state, dims (phase, state)."""
+    def noise_input(self, contact: int, t: FloatArray) -> FloatArray:
+        """Gain of the unit thermal noise u_c on the state, dims (time, state)."""
         bodies = len(self.machine.omega)
         memory = self.memories[contact]
-        gain = np.zeros((len(theta), self.size))
-        gain[:, bodies : 2 * bodies] = memory.white_gain * self.machine.contacts[contact].couplings(theta)
+        gain = np.zeros((len(t), self.size))
+        gain[:, bodies : 2 * bodies] = memory.white_gain * self.machine.contacts[contact].couplings(t)
         gain[:, self.memory_slices[contact]] = memory.noise_gain
         return gain
 
@@ -102,9 +102,7 @@ class Embedding:
         Commutator-free exponential integrator of fourth order.
         """
         step = self.machine.period / steps
-        first, second = (
-            self.generator(2 * np.pi * (np.arange(steps) + node) / steps) for node in GAUSS_NODES
-        )
+        first, second = (self.generator(step * (np.arange(steps) + node)) for node in GAUSS_NODES)
         early = expm(step * (MAJOR * first + MINOR * second))
         late = expm(step * (MINOR * first + MAJOR * second))
         return late @ early
@@ -157,8 +155,8 @@ class Embedding:
 
         The imaginary parts of the latter are known modulo Ω. Used to place quadrature nodes, no more.
         """
-        angles = 2 * np.pi * np.arange(16 * self.machine.order) / (16 * self.machine.order)
-        mean = np.linalg.eigvals(self.generator(angles).mean(axis=0))
+        times = self.machine.period * np.arange(16 * self.machine.order) / (16 * self.machine.order)
+        mean = np.linalg.eigvals(self.generator(times).mean(axis=0))
         mean.real = np.minimum(
             mean.real, -1 / self.relaxation_time
         )  # no line is sharper than the slowest mode

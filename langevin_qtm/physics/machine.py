@@ -1,4 +1,4 @@
-"""The machine: oscillators, reservoirs, drive and wiring. The only object that a solver accepts.
+"""The machine: oscillators, reservoirs, drive, protocol and wiring. The only object that a solver accepts.
 
 Joint and independent wiring are one thing: a list of `Contact`s, each a copy of a reservoir with a
 vector of couplings. Joint: one contact per reservoir, coupled to all oscillators. Independent: one
@@ -7,7 +7,7 @@ contact per reservoir and oscillator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -18,7 +18,8 @@ from pydantic import Field, model_validator
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics._model import Model, Positive
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray, omega_coth
-from langevin_qtm.physics.drive import Drive
+from langevin_qtm.physics.drive import Clock, Drive
+from langevin_qtm.physics.envelope import Burst, Chirp, Profile
 from langevin_qtm.physics.reservoir import DrudeLorentz, Lorentzian, Ohmic, Reservoir
 
 ZERO = Drive(harmonics=())
@@ -36,12 +37,15 @@ class Contact:
     density : Ohmic, DrudeLorentz or Lorentzian
     drives : tuple of Drive
         One for each oscillator.
+    clock : Clock
+        Drive angle over time.
     """
 
     reservoir: int
     temperature: float
     density: Ohmic | DrudeLorentz | Lorentzian
     drives: tuple[Drive, ...]
+    clock: Clock
 
     @property
     def is_driven(self) -> bool:
@@ -57,13 +61,20 @@ class Contact:
         """g_{l,n}, dims (oscillator, harmonic = -order … order)."""
         return np.array([drive.coefficients(order) for drive in self.drives])
 
-    def couplings(self, theta: FloatArray) -> FloatArray:
-        """g_l at drive angles theta, dims (phase, oscillator)."""
-        return np.stack([drive.value(theta) for drive in self.drives], axis=-1)
+    def couplings(self, t: FloatArray) -> FloatArray:
+        """g_l at times t, dims (time, oscillator); at a jump, the later value."""
+        return np.stack([drive.at(t, self.clock) for drive in self.drives], axis=-1)
 
-    def coupling_slopes(self, theta: FloatArray) -> FloatArray:
-        """dg_l/d(theta), dims (phase, oscillator)."""
-        return np.stack([drive.slope(theta) for drive in self.drives], axis=-1)
+    def coupling_rates(self, t: FloatArray) -> FloatArray:
+        """dg_l/dt at times t, dims (time, oscillator); jumps left out."""
+        return np.stack([drive.rate(t, self.clock) for drive in self.drives], axis=-1)
+
+    def static_before(self) -> FloatArray:
+        """Couplings before any envelope, dim (oscillator,); all zero if one is driven then."""
+        drives = [drive.before(self.clock) for drive in self.drives]
+        if not all(drive.is_static for drive in drives):
+            return np.zeros(len(drives))
+        return np.array([drive.coefficients(0)[0].real for drive in drives])
 
     def noise_power_spectrum(self, omega: FloatArray) -> FloatArray:
         """S(w) = J(w) coth(w/2T)."""
@@ -86,6 +97,12 @@ class Machine(Model):
         period, by default that of the slowest oscillator.
     wiring : {"joint", "independent"}
         Whether the oscillators share the reservoirs, or each has its own copies.
+    chirp : Chirp, optional
+        Lets the drive frequency move once.
+    modulation : mapping of oscillator name to Drive, optional
+        Relative modulation m_l of the frequencies: w_l(t) = w_l [1 + m_l(t)].
+    force : mapping of oscillator name to Drive, optional
+        Deterministic force on the oscillator, v̇_l = … + f_l(t).
 
     Raises
     ------
@@ -106,24 +123,35 @@ class Machine(Model):
     reservoirs: tuple[Reservoir, ...] = Field(min_length=1)
     drive_frequency: Positive | None = None
     wiring: Literal["joint", "independent"] = "joint"
+    chirp: Chirp | None = None
+    modulation: Mapping[str, Drive] | None = None
+    force: Mapping[str, Drive] | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Machine:
         names = [reservoir.name for reservoir in self.reservoirs]
         if len(set(names)) != len(names):
             raise InputError(f"`reservoir` names {names} are not unique: rename one.")
-        for reservoir in self.reservoirs:
-            for oscillator in reservoir.coupling or {}:
+        named = [(f"reservoir.{r.name}.coupling", r.coupling) for r in self.reservoirs]
+        for key, drives in [*named, ("medium.modulation", self.modulation), ("medium.force", self.force)]:
+            for oscillator in drives or {}:
                 if oscillator not in self.frequencies:
                     raise InputError(
-                        f"`reservoir.{reservoir.name}.coupling` names oscillator {oscillator!r}, which "
-                        f"is not one of {list(self.frequencies)}; correct the name."
+                        f"`{key}` names oscillator {oscillator!r}, which is not one of "
+                        f"{list(self.frequencies)}; correct the name."
                     )
         if not self.contacts:
             raise InputError("`reservoir` couplings are all zero; couple at least one oscillator.")
-        if self.drive_frequency is None and any(contact.is_driven for contact in self.contacts):
+        turning = [drive for drive in self._drives if drive.order or isinstance(drive.envelope, Burst)]
+        if self.drive_frequency is None and (turning or self.chirp):
             raise InputError("`drive.frequency` is missing, but a coupling is driven; add it.")
         return self
+
+    @property
+    def _drives(self) -> list[Drive]:
+        """Everything that may depend on time."""
+        couplings = [drive for contact in self.contacts for drive in contact.drives]
+        return [*couplings, *(self.modulation or {}).values(), *(self.force or {}).values()]
 
     @property
     def oscillators(self) -> tuple[str, ...]:
@@ -150,10 +178,107 @@ class Machine(Model):
         """𝒯 = 2π/Ω."""
         return 2 * np.pi / self.angular_frequency
 
+    @cached_property
+    def clock(self) -> Clock:
+        """Drive angle over time."""
+        initial = self.angular_frequency
+        return Clock(Profile(initial) if self.chirp is None else self.chirp.profile(initial))
+
     @property
     def order(self) -> int:
-        """Highest harmonic of any coupling, at least 1."""
-        return max(1, *(contact.order for contact in self.contacts))
+        """Highest harmonic of anything that depends on time, at least 1."""
+        return max(1, *(drive.order for drive in self._drives))
+
+    def squared_frequencies(self, t: FloatArray) -> FloatArray:
+        """w_l(t)², dims (time, oscillator)."""
+        return (self.omega * (1 + self._over_time(self.modulation, Drive.at, t))) ** 2
+
+    def squared_frequency_rates(self, t: FloatArray) -> FloatArray:
+        """d(w_l²)/dt, dims (time, oscillator); jumps left out."""
+        modulation = 1 + self._over_time(self.modulation, Drive.at, t)
+        return 2 * self.omega**2 * modulation * self._over_time(self.modulation, Drive.rate, t)
+
+    def forces(self, t: FloatArray) -> FloatArray:
+        """f_l(t), dims (time, oscillator)."""
+        return self._over_time(self.force, Drive.at, t)
+
+    def _over_time(self, drives: Mapping[str, Drive] | None, what, t: FloatArray) -> FloatArray:
+        """Value or rate of the named drives, zero for the other oscillators, dims (time, oscillator)."""
+        columns = [what((drives or {}).get(name, ZERO), t, self.clock) for name in self.frequencies]
+        return np.stack(columns, axis=-1)
+
+    @property
+    def events(self) -> tuple[float, ...]:
+        """Times at which the protocol is not smooth, ascending."""
+        own = self.clock.frequency.events
+        times = {time for drive in self._drives for time in drive.events(self.clock)}
+        return tuple(sorted({*own, *times}))
+
+    @property
+    def settles(self) -> float:
+        """Time after which the machine is periodic with the period of `after()`; -inf when it always is."""
+        return max(self.clock.frequency.settles, *(drive.settles(self.clock) for drive in self._drives))
+
+    def before(self) -> Machine:
+        """The periodic machine before the protocol; what is a function of time is left out."""
+        return self._with(lambda drive: drive.before(self.clock), self.angular_frequency)
+
+    def after(self) -> Machine:
+        """The periodic machine when the protocol is over, drive angle θ = Ω(∞) t.
+
+        Raises
+        ------
+        InputError
+            When a function of time has no `settles`.
+        """
+        if not np.isfinite(max(self.settles, 0.0)):
+            raise InputError("A coupling is a function of time without `settles`; state when it is over.")
+        return self._with(lambda drive: drive.after(self.clock), self.clock.frequency.after)
+
+    def _with(self, change: Callable[[Drive], Drive], drive_frequency: float) -> Machine:
+        """The machine with every drive changed, without chirp."""
+
+        def changed(drives: Mapping[str, Drive] | None) -> dict[str, Drive] | None:
+            return None if drives is None else {name: change(drive) for name, drive in drives.items()}
+
+        reservoirs = tuple(
+            Reservoir(
+                name=r.name,
+                temperature=r.temperature,
+                spectral_density=r.spectral_density,
+                coupling=changed(r.coupling),
+            )
+            for r in self.reservoirs
+        )
+        return Machine(
+            frequencies=self.frequencies,
+            reservoirs=reservoirs,
+            drive_frequency=drive_frequency,
+            wiring=self.wiring,
+            modulation=changed(self.modulation),
+            force=changed(self.force),
+        )
+
+    def require_bare_period(self, method: str) -> None:
+        """Raise `InputError` where only periodic couplings are described.
+
+        Parameters
+        ----------
+        method : str
+            Who asks.
+        """
+        if self.modulation or self.force:
+            key = "medium.modulation" if self.modulation else "medium.force"
+        elif self.chirp is not None:
+            key = "drive.chirp"
+        elif not all(drive.is_periodic for drive in self._drives):
+            key = "envelope"
+        else:
+            return
+        raise InputError(
+            f"`{key}` is out of reach of '{method}', which knows periodic couplings alone; "
+            "use 'transient', or 'simulate' with `solver.duration`."
+        )
 
     @cached_property
     def contacts(self) -> tuple[Contact, ...]:
@@ -172,9 +297,9 @@ class Machine(Model):
                 ]
             )
             contacts += [
-                Contact(index, reservoir.temperature, reservoir.spectral_density, tuple(row))
+                Contact(index, reservoir.temperature, reservoir.spectral_density, tuple(row), self.clock)
                 for row in rows
-                if any(np.any(drive.coefficients(drive.order)) for drive in row)
+                if not all(drive.is_zero for drive in row)
             ]
         return tuple(contacts)
 

@@ -55,18 +55,15 @@ class Plan:
         return self.law.machine.period / self.law.steps
 
     @cached_property
-    def angles(self) -> FloatArray:
-        """Drive angle at the start of each step."""
-        return 2 * np.pi * np.arange(self.law.steps) / self.law.steps
+    def times(self) -> FloatArray:
+        """Time at the start of each step."""
+        return self.step * np.arange(self.law.steps, dtype=float)
 
     @cached_property
     def slopes(self) -> FloatArray:
         """ġ in the middle of each step, (phase, contact, oscillator)."""
-        middle = self.angles + np.pi / self.law.steps
-        contacts = self.law.machine.contacts
-        return self.law.machine.angular_frequency * np.stack(
-            [c.coupling_slopes(middle) for c in contacts], axis=1
-        )
+        middle = self.times + self.step / 2
+        return np.stack([c.coupling_rates(middle) for c in self.law.machine.contacts], axis=1)
 
 
 @dataclass
@@ -81,7 +78,7 @@ class Totals:
     def empty(cls, plan: Plan) -> Totals:
         """Zeros."""
         moments = plan.moments
-        phase = np.zeros((len(moments.angles), len(moments.phase_pairs), LANES))
+        phase = np.zeros((len(moments.times), len(moments.phase_pairs), LANES))
         return cls(phase, np.zeros((len(moments.mean_pairs), LANES)))
 
 

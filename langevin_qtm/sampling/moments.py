@@ -62,9 +62,9 @@ class MomentPlan:
         return next(fitting, 1)
 
     @cached_property
-    def angles(self) -> FloatArray:
-        """Drive angles at which moments are kept, dim (phase,)."""
-        return 2 * np.pi * np.arange(0, self.law.steps, self.stride) / self.law.steps
+    def times(self) -> FloatArray:
+        """Times in the period at which moments are kept, dim (phase,)."""
+        return self.law.machine.period * np.arange(0, self.law.steps, self.stride) / self.law.steps
 
     @cached_property
     def slots(self) -> NDArray[np.intp]:
@@ -117,29 +117,29 @@ class MomentPlan:
             flow = second @ flow
         return flow[:: self.stride], noise[:: self.stride]
 
-    def outputs(self, theta: FloatArray) -> FloatArray:
-        """Positions, velocities and forces on the carried variables, (phase, row, n)."""
+    def outputs(self, t: FloatArray) -> FloatArray:
+        """Positions, velocities and forces on the carried variables, (time, row, n)."""
         layout = self.law.layout
-        rows = np.zeros((len(theta), 2 * self.bodies + layout.contacts, layout.size))
+        rows = np.zeros((len(t), 2 * self.bodies + layout.contacts, layout.size))
         body = np.arange(2 * self.bodies)
         rows[:, body, body] = 1.0
         for c in range(layout.contacts):
-            rows[:, 2 * self.bodies + c] = layout.force_row(c, theta)
+            rows[:, 2 * self.bodies + c] = layout.force_row(c, t)
         return rows[:, :, layout.carried]
 
     @cached_property
     def rows(self) -> FloatArray:
         """Conditional means on the carried variables at each kept step, (phase, row, n)."""
-        return np.ascontiguousarray(self.outputs(self.angles[self.slots]) @ self._later[0])
+        return np.ascontiguousarray(self.outputs(self.times[self.slots]) @ self._later[0])
 
     @cached_property
     def offsets(self) -> tuple[FloatArray, FloatArray]:
         """Q_ab: (phase, pair) for `phase_pairs`, and (pair,) period averages for `mean_pairs`."""
-        outputs = self.outputs(self.angles[self.slots])
+        outputs = self.outputs(self.times[self.slots])
         noise = outputs @ self._later[1] @ outputs.swapaxes(1, 2)
-        by_phase = np.empty((len(self.angles), len(self.phase_pairs)))
+        by_phase = np.empty((len(self.times), len(self.phase_pairs)))
         by_phase[self.slots] = noise[:, self.phase_pairs[:, 0], self.phase_pairs[:, 1]]
         kicked = by_phase[:, -len(self.contact_pairs) :]
         for index, (l, c) in enumerate(self.contact_pairs):
-            kicked[:, index] += self.law.layout.kicks(c, self.angles)[:, l]
+            kicked[:, index] += self.law.layout.kicks(c, self.times)[:, l]
         return by_phase, noise[:, self.mean_pairs[:, 0], self.mean_pairs[:, 1]].mean(axis=0)

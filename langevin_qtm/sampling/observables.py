@@ -22,7 +22,7 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
         oscillator, phase); `heat` (trajectory, oscillator, reservoir, phase), the part of each heat
         current that goes through the couplings of one oscillator.
     """
-    machine, bodies, angles = plan.law.machine, plan.bodies, plan.moments.angles
+    machine, bodies, times = plan.law.machine, plan.bodies, plan.moments.times
     by_phase, _ = plan.moments.offsets
     sums = (totals.phase / totals.periods + by_phase[:, :, None]).transpose(1, 2, 0)  # (pair, lane, phase)
     products = iter(sums)
@@ -34,12 +34,12 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
         covariance[:, a, b] = covariance[:, b, a] = next(products)
     for l, c in plan.moments.work_pairs:
         contact = machine.contacts[c]
-        work = machine.angular_frequency * contact.drives[l].slope(angles) * next(products)
+        work = contact.coupling_rates(times)[:, l] * next(products)
         power[:, l] -= work
         heat[:, l, contact.reservoir] += work
     for l, c in plan.moments.contact_pairs:
         contact = machine.contacts[c]
-        heat[:, l, contact.reservoir] += contact.drives[l].value(angles) * next(products)
+        heat[:, l, contact.reservoir] += contact.couplings(times)[:, l] * next(products)
     return {"position_covariance": covariance, "local_power": power, "heat": heat}
 
 
@@ -48,7 +48,7 @@ def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
     averages = {name: moment.mean(axis=-1) for name, moment in phase_moments(plan, totals).items()}
     bodies = plan.bodies
     _, offsets = plan.moments.offsets
-    samples = totals.periods * len(plan.moments.angles)
+    samples = totals.periods * len(plan.moments.times)
     means = (totals.mean / samples + offsets[:, None]).T
     crossed, kinetic = means[:, : bodies**2], means[:, bodies**2 :]
     averages["position_velocity_covariance"] = crossed.reshape(-1, bodies, bodies)

@@ -36,13 +36,13 @@ def _true_part(plan: Plan) -> FloatArray:
     """avg_θ ∫dτ Λ(τ) c(θ, τ) over |τ| <= (LAGS + 1) h."""
     law, layout = plan.law, plan.law.layout
     thin = max(1, law.steps // (PHASES_PER_HARMONIC * law.machine.order))
-    theta, covariance = plan.angles[::thin], law.periodic_covariance[::thin]
-    outputs, gains = _outputs(layout, theta), _gains(plan, theta)
+    times, covariance = plan.times[::thin], law.periodic_covariance[::thin]
+    outputs, gains = _outputs(layout, times), _gains(plan, times)
     columns = covariance @ outputs.swapaxes(1, 2)
     instant = np.zeros(plan.bodies + 1)
     for c in range(plan.contacts):
         white = layout.embedding.memories[c].white_gain * layout.filters[c].white
-        columns[:, :, plan.bodies + c] += white * layout.white_input(c, theta)
+        columns[:, :, plan.bodies + c] += white * layout.white_input(c, times)
         own = (
             white**2
             * gains[:, c, :, None]
@@ -52,9 +52,8 @@ def _true_part(plan: Plan) -> FloatArray:
         instant += _diagonal_and_sum(own.mean(axis=0))
     total, reached = instant, 0.0
     for lag, weight in zip(*_lag_rule(plan), strict=True):
-        start = theta + law.machine.angular_frequency * reached
-        columns = flow(layout, start, lag - reached) @ columns
-        later = theta + law.machine.angular_frequency * lag
+        columns = flow(layout, times + reached, lag - reached) @ columns
+        later = times + lag
         moments = _outputs(layout, later) @ columns
         current = _wick(moments, gains, _gains(plan, later), plan.bodies).mean(axis=0)
         total = total + 2 * weight * _diagonal_and_sum(current)
@@ -73,21 +72,19 @@ def _lag_rule(plan: Plan) -> tuple[FloatArray, FloatArray]:
     return lags, (half * weights).ravel() * np.minimum(1.0, LAGS + 1 - lags / plan.step)
 
 
-def _outputs(layout: Layout, theta: FloatArray) -> FloatArray:
-    """Rows of positions, then of forces without their white part: (phase, output, state)."""
-    rows = np.zeros((len(theta), layout.bodies + layout.contacts, layout.size))
+def _outputs(layout: Layout, t: FloatArray) -> FloatArray:
+    """Rows of positions, then of forces without their white part: (time, output, state)."""
+    rows = np.zeros((len(t), layout.bodies + layout.contacts, layout.size))
     body = np.arange(layout.bodies)
     rows[:, body, body] = 1.0
     for c in range(layout.contacts):
-        rows[:, layout.bodies + c] = layout.force_row(c, theta)
+        rows[:, layout.bodies + c] = layout.force_row(c, t)
     return rows
 
 
-def _gains(plan: Plan, theta: FloatArray) -> FloatArray:
-    """-ġ_{c,l} at drive angles, (phase, contact, oscillator)."""
-    machine = plan.law.machine
-    slopes = [contact.coupling_slopes(theta) for contact in machine.contacts]
-    return -machine.angular_frequency * np.stack(slopes, axis=1)
+def _gains(plan: Plan, t: FloatArray) -> FloatArray:
+    """-ġ_{c,l} at times t, (time, contact, oscillator)."""
+    return -np.stack([contact.coupling_rates(t) for contact in plan.law.machine.contacts], axis=1)
 
 
 def _wick(moments: FloatArray, before: FloatArray, after: FloatArray, bodies: int) -> FloatArray:

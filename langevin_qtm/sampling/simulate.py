@@ -252,7 +252,7 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
     variables = {**values, **phase_values}
     variables |= {f"{name}_se": error for name, error in errors.items()}
     variables |= {f"{name}_se": error for name, error in phase_errors.items()}
-    coordinates = {"phase": np.arange(len(plan.moments.angles)) / len(plan.moments.angles)}
+    coordinates = {"phase": np.arange(len(plan.moments.times)) / len(plan.moments.times)}
     stored, axes = stored_trajectories(plan, samples)
     audit, frequency = _noise_audit(preparation)
     undefined = thermodynamics.reasons(machine, values)

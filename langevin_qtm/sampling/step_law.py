@@ -93,39 +93,39 @@ class Layout:
         row[self.filter[contact]] = self.filters[contact].residues
         return row
 
-    def velocity_row(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Row of ẏ_c, dims (phase, state)."""
-        row = np.zeros((len(theta), self.size))
-        row[:, : self.embedding.size] = self.embedding.velocity_row(contact, theta)
+    def velocity_row(self, contact: int, t: FloatArray) -> FloatArray:
+        """Row of ẏ_c, dims (time, state)."""
+        row = np.zeros((len(t), self.size))
+        row[:, : self.embedding.size] = self.embedding.velocity_row(contact, t)
         return row
 
-    def force_row(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Row of F_c without its white part, dims (phase, state)."""
+    def force_row(self, contact: int, t: FloatArray) -> FloatArray:
+        """Row of F_c without its white part, dims (time, state)."""
         memory = self.embedding.memories[contact]
         row = memory.white_gain * self.thermal_noise_row(contact) - memory.friction * self.velocity_row(
-            contact, theta
+            contact, t
         )
         if memory.size:
             row[:, [self.friction[contact].start, self.noise[contact].start]] += 1.0
         return row
 
-    def kicks(self, contact: int, theta: FloatArray) -> FloatArray:
-        """<v_l times the white part of F_c>, ½ gain² g_l (midpoint sense), dims (phase, oscillator)."""
+    def kicks(self, contact: int, t: FloatArray) -> FloatArray:
+        """<v_l times the white part of F_c>, ½ gain² g_l (midpoint sense), dims (time, oscillator)."""
         gain = self.embedding.memories[contact].white_gain * self.filters[contact].white
-        return 0.5 * gain**2 * self.embedding.machine.contacts[contact].couplings(theta)
+        return 0.5 * gain**2 * self.embedding.machine.contacts[contact].couplings(t)
 
-    def generator(self, theta: FloatArray) -> FloatArray:
-        """Drift of the embedded state, dims (phase, state, state)."""
+    def generator(self, t: FloatArray) -> FloatArray:
+        """Drift of the embedded state, dims (time, state, state)."""
         bodies, machine = self.bodies, self.embedding.machine
-        drift = np.zeros((len(theta), self.size, self.size))
+        drift = np.zeros((len(t), self.size, self.size))
         body = np.arange(bodies)
         drift[:, body, bodies + body] = 1.0
-        drift[:, bodies + body, body] = -(machine.omega**2)
+        drift[:, bodies + body, body] = -machine.squared_frequencies(t)
         for index, (contact, memory) in enumerate(
             zip(machine.contacts, self.embedding.memories, strict=True)
         ):
-            force, velocity = self.force_row(index, theta), self.velocity_row(index, theta)
-            drift[:, bodies : 2 * bodies] += contact.couplings(theta)[:, :, None] * force[:, None, :]
+            force, velocity = self.force_row(index, t), self.velocity_row(index, t)
+            drift[:, bodies : 2 * bodies] += contact.couplings(t)[:, :, None] * force[:, None, :]
             drift[:, self.friction[index]] += memory.velocity_gain[:, None] * velocity[:, None, :]
             drift[:, self.friction[index], self.friction[index]] += memory.drift
             drift[:, self.noise[index]] += memory.noise_gain[:, None] * self.thermal_noise_row(index)
@@ -135,11 +135,11 @@ class Layout:
             drift[:, part, part] = -self.filters[index].rates
         return drift
 
-    def white_input(self, contact: int, theta: FloatArray) -> FloatArray:
-        """Gain of the white noise of one contact on the state, dims (phase, state)."""
+    def white_input(self, contact: int, t: FloatArray) -> FloatArray:
+        """Gain of the white noise of one contact on the state, dims (time, state)."""
         memory, white = self.embedding.memories[contact], self.filters[contact].white
-        gain = np.zeros((len(theta), self.size))
-        couplings = self.embedding.machine.contacts[contact].couplings(theta)
+        gain = np.zeros((len(t), self.size))
+        couplings = self.embedding.machine.contacts[contact].couplings(t)
         gain[:, self.bodies : 2 * self.bodies] = memory.white_gain * white * couplings
         gain[:, self.noise[contact]] = memory.noise_gain * white
         gain[:, self.dynamic + contact] = memory.white_gain * white
@@ -183,11 +183,11 @@ class StepLaw:
     def steady_power(self) -> FloatArray:
         """Local powers in the periodic steady state, dim (oscillator,)."""
         bodies, machine = self.layout.bodies, self.machine
-        theta = 2 * np.pi * np.arange(self.steps) / self.steps
+        times = machine.period * np.arange(self.steps) / self.steps
         power = np.zeros(bodies)
         for index, contact in enumerate(machine.contacts):
-            slope = machine.angular_frequency * contact.coupling_slopes(theta)
-            force = self.layout.force_row(index, theta)
+            slope = contact.coupling_rates(times)
+            force = self.layout.force_row(index, times)
             moment = np.einsum("kls,ks->kl", self.periodic_covariance[:, :bodies], force)
             power -= (slope * moment).mean(axis=0)
         return power
@@ -253,24 +253,24 @@ def step_law(
 
 def _substep(layout: Layout, steps: int, start: float, stop: float) -> tuple[FloatArray, FloatArray]:
     """Propagators and covariances from fraction `start` to `stop` of every step."""
-    theta = 2 * np.pi * (np.arange(steps) + start) / steps
-    return _advance(layout, theta, layout.embedding.machine.period / steps * (stop - start), layout.contacts)
+    step = layout.embedding.machine.period / steps
+    return _advance(
+        layout, step * (np.arange(steps, dtype=float) + start), step * (stop - start), layout.contacts
+    )
 
 
-def flow(layout: Layout, theta: FloatArray, duration: float) -> FloatArray:
-    """Propagators from drive angles theta on, (phase, state, state); force integrals go on."""
-    return _advance(layout, theta, duration, 0)[0]
+def flow(layout: Layout, t: FloatArray, duration: float) -> FloatArray:
+    """Propagators from times t on, (time, state, state); force integrals go on."""
+    return _advance(layout, t, duration, 0)[0]
 
 
-def _advance(
-    layout: Layout, theta: FloatArray, duration: float, contacts: int
-) -> tuple[FloatArray, FloatArray]:
+def _advance(layout: Layout, t: FloatArray, duration: float, contacts: int) -> tuple[FloatArray, FloatArray]:
     """Propagators over a duration, and noise covariances of the first contacts."""
-    angles = [theta + layout.embedding.machine.angular_frequency * duration * node for node in GAUSS_NODES]
-    first, second = (layout.generator(angle) for angle in angles)
-    inputs = np.zeros((contacts, 2, len(theta), layout.size))
+    nodes = [t + duration * node for node in GAUSS_NODES]
+    first, second = (layout.generator(node) for node in nodes)
+    inputs = np.zeros((contacts, 2, len(t), layout.size))
     for c in range(contacts):
-        inputs[c] = [layout.white_input(c, angle) for angle in angles]
+        inputs[c] = [layout.white_input(c, node) for node in nodes]
     early, early_noise = _interval(
         2 * (MAJOR * first + MINOR * second), 2 * (MAJOR * inputs[:, 0] + MINOR * inputs[:, 1]), duration / 2
     )

@@ -53,9 +53,8 @@ def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatAr
         return {}, {}
     layout, machine, bodies = plan.law.layout, plan.law.machine, plan.bodies
     record = samples.record[:filled].transpose(2, 0, 1)  # (trajectory, time, row)
-    step = np.arange(filled) * samples.stride
-    theta = 2 * np.pi * (step % plan.law.steps) / plan.law.steps
-    before = 2 * np.pi * ((step - 1) % plan.law.steps) / plan.law.steps
+    step = np.arange(filled, dtype=float) * samples.stride
+    times, before = plan.step * (step % plan.law.steps), plan.step * ((step - 1) % plan.law.steps)
     position, earlier = record[..., :bodies], record[..., layout.dense :]
     noise = np.zeros((*record.shape[:2], len(machine.reservoirs)))
     power = np.zeros_like(position)
@@ -66,10 +65,10 @@ def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatAr
             force = own + record[..., layout.friction[index].start]
         else:
             force = record[..., layout.dynamic + index] / plan.step
-            moved = (contact.couplings(theta) * position - contact.couplings(before) * earlier).sum(axis=-1)
+            moved = (contact.couplings(times) * position - contact.couplings(before) * earlier).sum(axis=-1)
             own = force + memory.friction * moved / plan.step
         noise[..., contact.reservoir] += own
-        slope = machine.angular_frequency * contact.coupling_slopes(theta)
+        slope = contact.coupling_rates(times)
         power -= slope * position * force[..., None]
     variables = {
         "position": position,

@@ -124,11 +124,11 @@ def test_dropped_counterterm_is_noticed(monkeypatch):
     machine = standard_machine(driven_density=DrudeLorentz(gamma=0.005, cutoff=12.0))
     force_row = Layout.force_row
 
-    def without_counterterm(self, contact, theta):
-        row = force_row(self, contact, theta)
+    def without_counterterm(self, contact, t):
+        row = force_row(self, contact, t)
         chosen = self.embedding.machine.contacts[contact]
         if chosen.is_driven:  # F + γ(0) y
-            row[:, : self.bodies] += self.embedding.memories[contact].slip * chosen.couplings(theta)
+            row[:, : self.bodies] += self.embedding.memories[contact].slip * chosen.couplings(t)
         return row
 
     monkeypatch.setattr(Layout, "force_row", without_counterterm)

@@ -197,7 +197,7 @@ REFUSED = {
     "envelope": (
         "{ amplitude = 1.0 }",
         '{ amplitude = 1.0, envelope = { kind = "ramp" } }',
-        "`reservoir.driven.coupling.A.envelope` is not supported by this version; remove it",
+        "`reservoir.driven.coupling.A.envelope.duration` is missing; add it",
     ),
     "table density": (
         'kind = "ohmic", gamma = 100.0',

@@ -82,26 +82,26 @@ def test_largest_multiplier_is_that_of_the_equations_of_motion(machine):
 def test_rows_and_noise_gains_have_the_signs_of_the_equations_of_motion(shape):
     machine = MACHINES["harmonics"]
     embedding, system = Embedding(machine), TimeDomain(machine)
-    theta, bodies = np.array([0.0, 0.9, 4.0]), 2
+    times, bodies = np.array([0.0, 0.9, 4.0]), 2
     for contact in range(2):
-        for k, t in enumerate(theta / machine.angular_frequency):
+        for k, t in enumerate(times):
             if shape == "velocity":
                 expected = system.y_rate_row(contact, t)[: 2 * bodies]
-                actual = embedding.velocity_row(contact, theta)[k][: 2 * bodies]
+                actual = embedding.velocity_row(contact, times)[k][: 2 * bodies]
             elif shape == "force":
                 expected = np.eye(system.size)[system.starts[contact]]
-                actual = embedding.force_row(contact, theta)[k]
+                actual = embedding.force_row(contact, times)[k]
             else:
                 expected = system.noise_gain(contact, t)
-                actual = embedding.noise_input(contact, theta)[k]
+                actual = embedding.noise_input(contact, times)[k]
             np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-15)  # rounding
 
 
 def test_noise_of_an_ohmic_contact_strikes_the_momenta():
     machine = standard_machine(driven_density=Ohmic(gamma=0.3))
-    theta = np.array([0.0, 1.0])
-    gain, system = Embedding(machine).noise_input(0, theta), TimeDomain(machine)
-    for k, t in enumerate(theta / machine.angular_frequency):
+    times = np.array([0.0, 1.0])
+    gain, system = Embedding(machine).noise_input(0, times), TimeDomain(machine)
+    for k, t in enumerate(times):
         np.testing.assert_allclose(gain[k], system.noise_gain(0, t), rtol=0, atol=1e-15)  # rounding
 
 

@@ -18,17 +18,16 @@ from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import Reservoir
 
-ANGLES = np.linspace(0.0, 2 * np.pi, 7)
+TIMES = np.linspace(0.0, 2 * np.pi, 7) / standard_machine().angular_frequency
 
 
 def test_joint_wiring_is_one_contact_for_each_reservoir_with_all_oscillators():
     machine = standard_machine()
+    angles = machine.angular_frequency * TIMES
     assert [contact.reservoir for contact in machine.contacts] == [0, 1]
-    expected = np.stack([np.cos(ANGLES), np.cos(ANGLES + np.pi / 2)], axis=1)
-    np.testing.assert_allclose(
-        machine.contacts[0].couplings(ANGLES), expected, rtol=0, atol=1e-15
-    )  # rounding
-    np.testing.assert_array_equal(machine.contacts[1].couplings(ANGLES), 1.0)
+    expected = np.stack([np.cos(angles), np.cos(angles + np.pi / 2)], axis=1)
+    np.testing.assert_allclose(machine.contacts[0].couplings(TIMES), expected, rtol=0, atol=1e-15)  # rounding
+    np.testing.assert_array_equal(machine.contacts[1].couplings(TIMES), 1.0)
     assert [contact.is_driven for contact in machine.contacts] == [True, False]
     assert [contact.temperature for contact in machine.contacts] == [0.5, 0.2]
     assert [contact.density for contact in machine.contacts] == [DRUDE, BROAD_DRUDE]
@@ -39,16 +38,16 @@ def test_independent_wiring_gives_every_oscillator_its_own_copies():
     assert [contact.reservoir for contact in independent.contacts] == [0, 0, 1, 1]
     for reservoir in (0, 1):
         copies = [c for c in independent.contacts if c.reservoir == reservoir]
-        shared = joint.contacts[reservoir].couplings(ANGLES)
+        shared = joint.contacts[reservoir].couplings(TIMES)
         for oscillator, copy in enumerate(copies):
-            own = copy.couplings(ANGLES)
+            own = copy.couplings(TIMES)
             np.testing.assert_array_equal(own[:, oscillator], shared[:, oscillator])
             np.testing.assert_array_equal(own[:, 1 - oscillator], 0.0)
 
 
 def test_oscillators_that_a_coupling_does_not_name_are_not_coupled():
     machine = standard_machine(coupling={"B": Drive.cosine()})
-    np.testing.assert_array_equal(machine.contacts[0].couplings(ANGLES)[:, 0], 0.0)
+    np.testing.assert_array_equal(machine.contacts[0].couplings(TIMES)[:, 0], 0.0)
     alone = standard_machine(coupling={"B": Drive.cosine()}, wiring="independent")
     assert [contact.reservoir for contact in alone.contacts] == [0, 1, 1]
 
@@ -59,12 +58,12 @@ def test_couplings_that_are_zero_make_no_contact():
     assert machine.driven_reservoirs == frozenset()
 
 
-def test_coupling_slopes_are_the_derivatives_of_the_couplings():
+def test_coupling_rates_are_the_derivatives_of_the_couplings():
     contact = standard_machine(coupling={"A": Drive(harmonics=((0, 0.4, 0.0), (2, 0.3, 0.1)))}).contacts[0]
     step = 1e-5
-    numeric = (contact.couplings(ANGLES + step) - contact.couplings(ANGLES - step)) / (2 * step)
+    numeric = (contact.couplings(TIMES + step) - contact.couplings(TIMES - step)) / (2 * step)
     # discretisation: step²/6 times the third derivative, below 8
-    np.testing.assert_allclose(contact.coupling_slopes(ANGLES), numeric, rtol=0, atol=2e-10)
+    np.testing.assert_allclose(contact.coupling_rates(TIMES), numeric, rtol=0, atol=2e-10)
 
 
 def test_spectra_of_a_contact_are_those_of_its_reservoir():

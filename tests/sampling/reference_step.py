@@ -40,15 +40,15 @@ class ReferenceRun:
             integrals.append(dense[dynamic:])
         self.states, self.integrals, self.rng = np.array(states), np.array(integrals), rng
 
-    def angle(self, step):
-        """Drive angle at the start of a step."""
-        return np.array([2 * np.pi * (step % self.steps) / self.steps])
+    def time(self, step):
+        """Time in the period at the start of a step."""
+        return np.array([self.machine.period * (step % self.steps) / self.steps])
 
     def velocities(self, step, positions, velocities):
         """ẏ of every contact: Σ_l (ġ_l x_l + g_l v_l)."""
-        theta, turn = self.angle(step), self.machine.angular_frequency
+        t = self.time(step)
         return [
-            turn * contact.coupling_slopes(theta)[0] @ positions + contact.couplings(theta)[0] @ velocities
+            contact.coupling_rates(t)[0] @ positions + contact.couplings(t)[0] @ velocities
             for contact in self.machine.contacts
         ]
 
@@ -79,7 +79,7 @@ class ReferenceRun:
         Conditional means `ahead` steps after each kept step, plus the covariance of the noise in between.
         """
         plan, law, bodies = self.plan, self.law, self.bodies
-        kept, ahead, phases = self.layout.carried, plan.moments.ahead, len(plan.moments.angles)
+        kept, ahead, phases = self.layout.carried, plan.moments.ahead, len(plan.moments.times)
         stride, lanes, samples = self.steps // phases, LANES, self.count // self.steps
         covariance = np.zeros((lanes, bodies, bodies, phases))
         power, heat = (
@@ -97,7 +97,7 @@ class ReferenceRun:
             later = step + ahead
             phase = later % self.steps // stride
             assert later % stride == 0
-            theta, turn = self.angle(later), self.machine.angular_frequency
+            t = self.time(later)
             x, v = mean[:bodies], mean[bodies : 2 * bodies]
             covariance[..., phase] += np.einsum("an,bn->nab", x, x) + spread[:bodies, :bodies]
             crossed += np.einsum("an,bn->nab", x, v) + spread[:bodies, bodies : 2 * bodies]
@@ -105,7 +105,7 @@ class ReferenceRun:
             rows = self.force_rows(later)
             for c, contact in enumerate(self.machine.contacts):
                 force, memory = rows[c] @ mean, self.layout.embedding.memories[c]
-                g, rate = contact.couplings(theta)[0], turn * contact.coupling_slopes(theta)[0]
+                g, rate = contact.couplings(t)[0], contact.coupling_rates(t)[0]
                 # white noise and velocity at equal times: half the jump, ½ <Δv ΔF>
                 kick = 0.5 * (memory.white_gain * self.layout.filters[c].white) ** 2 * g
                 for l in range(bodies):
@@ -130,10 +130,10 @@ class ReferenceRun:
         for step in range(self.count - 1):
             older, old, new, newer = (positions[max(step + n, 0)] for n in (-1, 0, 1, 2))
             middle = (7 * (old + new) - older - newer) / 12
-            theta = self.angle(step) + np.pi / self.steps
+            t = self.time(step) + 0.5 * self.machine.period / self.steps
             local = np.zeros((self.bodies, LANES))
             for c, contact in enumerate(self.machine.contacts):
-                slope = self.machine.angular_frequency * contact.coupling_slopes(theta)[0]
+                slope = contact.coupling_rates(t)[0]
                 local -= slope[:, None] * middle * self.integrals[step, c]
             works.append(np.concatenate([local, local.sum(axis=0, keepdims=True)]))
         return np.array(works)
@@ -157,24 +157,23 @@ class ReferenceRun:
         noise = np.zeros((LANES, len(kept), len(self.machine.reservoirs)))
         power = np.zeros_like(position)
         for index, k in enumerate(kept):
-            state, theta = self.states[k], self.angle(k)
+            state, t = self.states[k], self.time(k)
             for c, contact in enumerate(self.machine.contacts):
                 memory = self.layout.embedding.memories[c]
                 if memory.size:
                     own = state[self.layout.noise[c].start]
                     force = state[self.layout.friction[c].start] + own
                 elif k == 0:
-                    now, before = (contact.couplings(self.angle(j))[0] for j in (0, -1))
+                    now, before = (contact.couplings(self.time(j))[0] for j in (0, -1))
                     force = np.zeros(LANES)
                     own = memory.friction * (now - before) @ state[: self.bodies] / step
                 else:
                     force = self.integrals[k - 1, c] / step
                     y = [
-                        contact.couplings(self.angle(j))[0] @ self.states[j, : self.bodies]
-                        for j in (k, k - 1)
+                        contact.couplings(self.time(j))[0] @ self.states[j, : self.bodies] for j in (k, k - 1)
                     ]
                     own = force + memory.friction * (y[0] - y[1]) / step
                 noise[:, index, contact.reservoir] += own
-                slope = self.machine.angular_frequency * contact.coupling_slopes(theta)[0]
+                slope = contact.coupling_rates(t)[0]
                 power[:, index] -= np.einsum("l,ln,n->nl", slope, state[: self.bodies], force)
         return {"position": position, "velocity": velocity, "noise": noise, "instantaneous_power": power}

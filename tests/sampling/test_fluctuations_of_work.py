@@ -47,9 +47,9 @@ def work_fluctuation(law, memories=9.0):
         middle[body, place + body] = weight / 12
     force[contact, integral + contact] = 1.0
     # a state at step j completes the work of step j - 2, in whose middle ġ is taken
-    angle = 2 * np.pi * (np.arange(steps) - 1.5) / steps
     machine = law.machine
-    gain = -machine.angular_frequency * np.stack([c.coupling_slopes(angle) for c in machine.contacts], axis=1)
+    times = machine.period * (np.arange(steps) - 1.5) / steps
+    gain = -np.stack([c.coupling_rates(times) for c in machine.contacts], axis=1)
     columns = periodic(flow, noise) @ np.concatenate([middle, force]).T
     total = np.zeros((bodies, bodies))
     lags = int(memories * layout.embedding.relaxation_time / machine.period * steps) + 3 * steps

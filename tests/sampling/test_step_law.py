@@ -185,12 +185,11 @@ def test_flow_and_noise_of_a_driven_period_agree_with_an_ode_solver():
     found = coarse_law(machine, 64, band=20.0)
     layout, kept = found.layout, carried(found)
     count = len(kept)
-    turn = machine.angular_frequency
 
     def rate(t, flat):
-        drift = layout.generator(np.array([turn * t]))[0][np.ix_(kept, kept)]
+        drift = layout.generator(np.array([t]))[0][np.ix_(kept, kept)]
         flow, covariance = flat.reshape(2, count, count)
-        inputs = [layout.white_input(c, np.array([turn * t]))[0][kept] for c in range(layout.contacts)]
+        inputs = [layout.white_input(c, np.array([t]))[0][kept] for c in range(layout.contacts)]
         change = drift @ covariance
         return np.concatenate(
             [

@@ -98,11 +98,11 @@ def test_law_without_the_counterterm_is_biased(monkeypatch):
     layout_class = type(found.layout)
     force_row = layout_class.force_row
 
-    def without_counterterm(self, contact, theta):
-        row = force_row(self, contact, theta)
+    def without_counterterm(self, contact, t):
+        row = force_row(self, contact, t)
         if self.embedding.machine.contacts[contact].is_driven:  # F + γ(0) y
             slip = self.embedding.memories[contact].slip
-            row[:, : self.bodies] += slip * self.embedding.machine.contacts[contact].couplings(theta)
+            row[:, : self.bodies] += slip * self.embedding.machine.contacts[contact].couplings(t)
         return row
 
     monkeypatch.setattr(layout_class, "force_row", without_counterterm)

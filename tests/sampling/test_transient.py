@@ -32,7 +32,7 @@ class Propagated:
         self.law, self.layout, steps = law, law.layout, law.steps
         kept, bodies = law.layout.carried, law.layout.bodies
         flows, noises = law.propagator[:, kept][:, :, kept], law.covariance.sum(axis=0)[:, kept][:, :, kept]
-        machine, turn = law.machine, law.machine.angular_frequency
+        machine = law.machine
         self.covariances = [covariance]
         positions, power = np.zeros((bodies, bodies, steps)), np.zeros((bodies, steps))
         heat = np.zeros((len(machine.reservoirs), steps))
@@ -40,11 +40,11 @@ class Propagated:
             k, phase = step % steps, (step + 1) % steps
             covariance = flows[k] @ covariance @ flows[k].T + noises[k]
             self.covariances.append(covariance)
-            theta = np.array([2 * np.pi * phase / steps])
+            t = np.array([machine.period * phase / steps])
             positions[..., phase] += covariance[:bodies, :bodies] / periods
             for index, contact in enumerate(machine.contacts):
-                row = self.layout.force_row(index, theta)[0][kept]
-                g, rate = contact.couplings(theta)[0], turn * contact.coupling_slopes(theta)[0]
+                row = self.layout.force_row(index, t)[0][kept]
+                g, rate = contact.couplings(t)[0], contact.coupling_rates(t)[0]
                 work = rate * (covariance[:bodies] @ row) / periods
                 power[:, phase] -= work
                 memory = self.layout.embedding.memories[index]
