@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from langevin_qtm.physics.reservoir import Reservoir as Reservoir
     from langevin_qtm.sampling.settings import SimulateSettings as SimulateSettings
     from langevin_qtm.sampling.simulate import simulate as simulate
+    from langevin_qtm.stability import floquet_modes as floquet_modes
+    from langevin_qtm.stability import multiplier_spectrum as multiplier_spectrum
+    from langevin_qtm.stability import stability_boundary as stability_boundary
     from langevin_qtm.validation import validate as validate
 
 # Where each public name lives; imported on first use, so that importing the package is instant.
@@ -47,11 +50,14 @@ _HOMES = {
     "Reservoir": "physics.reservoir",
     "SimulateSettings": "sampling.settings",
     "UnstableMachineError": "errors",
+    "floquet_modes": "stability",
     "load_run": "data.runfile",
+    "multiplier_spectrum": "stability",
     "open_dataset": "data.files",
     "periodic_steady_state": "exact.periodic_steady_state",
     "second_order": "exact.second_order",
     "simulate": "sampling.simulate",
+    "stability_boundary": "stability",
     "validate": "validation",
 }
 

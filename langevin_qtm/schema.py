@@ -88,6 +88,31 @@ SPECTRA = {
     ),
 }
 SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | TRAJECTORIES | SPECTRA
+# Datasets about stability; their dims follow one parameter or two, named by the caller.
+MODE, TIME = ("mode",), "omega_A^-1"
+MODES = {
+    "multiplier_real": Variable(MODE, "1", "real part of the Floquet multiplier"),
+    "multiplier_imag": Variable(MODE, "1", "imaginary part of the Floquet multiplier"),
+    "modulus": Variable(MODE, "1", "modulus of the Floquet multiplier"),
+    "decay_rate": Variable(MODE, RATE, "amplitude damping rate, < 0 grows"),
+    "decay_rate_error": Variable(MODE, RATE, "error estimate of amplitude damping rate"),
+    "frequency": Variable(MODE, RATE, "angular frequency of the strongest harmonic"),
+    "relaxation_time": Variable(MODE, TIME, "relaxation time of the amplitude"),
+    "shape_amplitude": Variable((*MODE, *L), "1", "amplitude of the position, largest = 1"),
+    "shape_phase": Variable((*MODE, *L), "rad", "phase of the position, > 0 ahead of the largest"),
+}
+MACHINE_STABILITY = {
+    "max_multiplier": Variable((), "1", "largest modulus of the Floquet multipliers"),
+    "longest_relaxation_time": Variable((), TIME, "relaxation time of the slowest mode"),
+}
+FREQUENCY = ("frequency",)
+BOUNDARY = {
+    "max_multiplier": Variable((*FREQUENCY, "strength"), "1", "largest modulus of the Floquet multipliers"),
+    "critical_strength": Variable(FREQUENCY, "1", "lowest strength at which a multiplier has modulus 1"),
+    "critical_strength_error": Variable(FREQUENCY, "1", "error estimate of the critical strength"),
+    "critical_angle": Variable(FREQUENCY, "rad", "angle of that multiplier, in [0, pi]"),
+    "outcome": Variable(FREQUENCY, "1", "whether the scan crossed the boundary"),
+}
 UNCERTAINTY = {"_se": "standard error of ", "_error": "error estimate of "}
 
 

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "schema": {"physics"},
     "exact": {"errors", "physics", "schema"},
     "sampling": {"errors", "physics", "schema", "exact.fluctuations"},
+    "stability": {"errors", "physics", "schema"},
     "data": {"errors", "physics", "schema", "sampling.settings"},
 }
 SOLVERS = ("exact.second_order", "exact.periodic_steady_state", "sampling.simulate")
@@ -113,6 +114,7 @@ def test_independent_references_share_no_code_with_the_package(helper):
         ("sampling", "from langevin_qtm.exact.periodic_steady_state import periodic_steady_state"),
         ("sampling", "def f():\n    from langevin_qtm.exact import second_order"),
         ("sampling", "from langevin_qtm.exact.responses import Responses"),
+        ("stability", "from langevin_qtm.exact.responses import Responses"),
         ("data", "from langevin_qtm import cli"),
     ],
 )

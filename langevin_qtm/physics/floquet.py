@@ -57,7 +57,7 @@ class Modes:
 
 
 def find_modes(machine: Machine) -> Modes:
-    """Floquet modes; of the constant generator if nothing is driven.
+    """Floquet modes; eigenvectors of the generator where that is constant.
 
     Raises
     ------
@@ -65,16 +65,23 @@ def find_modes(machine: Machine) -> Modes:
         When the period is too long for its fastest mode to be resolved.
     """
     embedding = Embedding(machine)
-    if machine.driven_reservoirs:
+    generator = embedding.generator(_instants(machine))
+    if np.any(np.ptp(generator, axis=0)):
         logs, errors, parts = settled_log_multipliers(embedding)
         lines = [spectral_line(part, machine) for part in periodic_parts(parts, logs)]
         orders, amplitudes = zip(*lines, strict=True)
         frequencies = -logs.imag / machine.period + np.array(orders) * machine.angular_frequency
     else:
-        rates, vectors, errors = constant_modes(embedding.generator(np.zeros(1))[0])
+        rates, vectors, errors = constant_modes(generator[0])
         logs, errors = rates * machine.period, errors * machine.period
-        frequencies, amplitudes = -rates.imag, [vector[: len(machine.omega)] for vector in vectors.T]
+        frequencies, amplitudes = -rates.imag, tuple(vectors[: len(machine.omega)].T)
     return _ordered(logs, errors, frequencies, np.array([_relative(a) for a in amplitudes]))
+
+
+def _instants(machine: Machine) -> FloatArray:
+    """Enough of them to see any harmonic, at phases where none of them vanishes."""
+    count = 4 * machine.order + 1
+    return machine.period * (np.arange(count) + 0.1) / count
 
 
 def constant_modes(generator: FloatArray) -> tuple[ComplexArray, ComplexArray, FloatArray]:
@@ -192,16 +199,6 @@ def _relative(amplitudes: ComplexArray) -> ComplexArray:
 def _ordered(
     logs: ComplexArray, errors: FloatArray, frequencies: FloatArray, amplitudes: ComplexArray
 ) -> Modes:
-    """Slowest first; of a pair, whose decay agrees to rounding, the positive frequency first."""
-    order = np.lexsort((-frequencies, -_tied(logs.real)))
-    return Modes(logs[order], errors[order], frequencies[order], amplitudes[order])
-
-
-def _tied(values: FloatArray) -> FloatArray:
-    """Values with those equal to rounding made equal."""
-    order = np.argsort(values)
-    gaps = np.diff(values[order]) > 1e-12 * np.maximum(np.abs(values[order])[1:], 1e-3)
-    group = np.concatenate([[0], np.cumsum(gaps)])
-    tied = np.empty_like(values)
-    tied[order] = values[order][np.searchsorted(group, group)]
-    return tied
+    """Slowest first; of a pair, whose decays are equal, the positive frequency first."""
+    order = np.lexsort((-frequencies, -logs.real))
+    return Modes(logs[order], errors[order], frequencies[order] + 0.0, amplitudes[order])
