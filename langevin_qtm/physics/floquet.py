@@ -68,14 +68,13 @@ def find_modes(machine: Machine) -> Modes:
     generator = embedding.generator(_instants(machine))
     if np.any(np.ptp(generator, axis=0)):
         logs, errors, parts = settled_log_multipliers(embedding)
-        lines = [spectral_line(part, machine) for part in periodic_parts(parts, logs)]
-        orders, amplitudes = zip(*lines, strict=True)
-        frequencies = -logs.imag / machine.period + np.array(orders) * machine.angular_frequency
+        pairs = zip(periodic_parts(parts, logs), logs, strict=True)
+        frequencies, amplitudes = zip(*(spectral_line(part, log, machine) for part, log in pairs), strict=True)
     else:
         rates, vectors, errors = constant_modes(generator[0])
         logs, errors = rates * machine.period, errors * machine.period
         frequencies, amplitudes = -rates.imag, tuple(vectors[: len(machine.omega)].T)
-    return _ordered(logs, errors, frequencies, np.array([_relative(a) for a in amplitudes]))
+    return _ordered(logs, errors, np.array(frequencies), np.array([_relative(a) for a in amplitudes]))
 
 
 def _instants(machine: Machine) -> FloatArray:
@@ -177,18 +176,18 @@ def _periodic_part(parts: FloatArray, log: complex, seed: int) -> ComplexArray:
     return shape.reshape(count, size)
 
 
-def spectral_line(shape: ComplexArray, machine: Machine) -> tuple[int, ComplexArray]:
-    """Order n of the strongest harmonic of the positions, u = Σ_n U_n e^{-inΩt}, and U_n of the positions.
+def spectral_line(shape: ComplexArray, log: complex, machine: Machine) -> tuple[float, ComplexArray]:
+    """Frequency and amplitudes of the strongest harmonic of the positions, u = Σ_n U_n e^{-inΩt}.
 
-    Of equals (a standing wave) the lowest n >= 0, then the highest n < 0.
+    Of equals, which make a standing wave, the lowest that is not negative.
     """
-    bodies = len(machine.omega)
-    harmonics = np.fft.ifft(shape[:, :bodies], axis=0)
-    orders = np.rint(np.fft.fftfreq(len(shape)) * len(shape)).astype(int)
+    harmonics = np.fft.ifft(shape[:, : len(machine.omega)], axis=0)
+    orders = np.rint(np.fft.fftfreq(len(shape)) * len(shape))
+    frequencies = (2 * np.pi * orders - log.imag) / machine.period
     weights = np.sum(np.abs(harmonics) ** 2, axis=1)
     strongest = np.flatnonzero(weights >= (1 - SAME_WEIGHT) * weights.max())
-    chosen = min(strongest, key=lambda k: (orders[k] < 0, abs(orders[k])))
-    return int(orders[chosen]), harmonics[chosen]
+    chosen = min(strongest, key=lambda k: (frequencies[k] < 0, abs(frequencies[k])))
+    return float(frequencies[chosen]), harmonics[chosen]
 
 
 def _relative(amplitudes: ComplexArray) -> ComplexArray:
