@@ -1,4 +1,4 @@
-"""Where the analysis finds its style and leaves its figures."""
+"""Where the analysis finds its style and leaves its datasets and figures."""
 
 from __future__ import annotations
 
@@ -7,3 +7,4 @@ from pathlib import Path
 ANALYSIS = Path(__file__).resolve().parent
 STYLE = ANALYSIS / "langevin.mplstyle"
 FIGURES = ANALYSIS / "figures"
+DATA = ANALYSIS / "data"
