@@ -57,44 +57,85 @@ class Embedding:
 
     def velocity_row(self, contact: int, t: FloatArray) -> FloatArray:
         """Row of ẏ_c on the state at times t, dims (time, state)."""
-        bodies = len(self.machine.omega)
         chosen = self.machine.contacts[contact]
-        row = np.zeros((len(t), self.size))
-        row[:, :bodies] = chosen.coupling_rates(t)
-        row[:, bodies : 2 * bodies] = chosen.couplings(t)
+        return self._velocity_row(chosen.couplings(t), chosen.coupling_rates(t))
+
+    def _velocity_row(self, couplings: FloatArray, rates: FloatArray) -> FloatArray:
+        bodies = len(self.machine.omega)
+        row = np.zeros((len(couplings), self.size))
+        row[:, :bodies] = rates
+        row[:, bodies : 2 * bodies] = couplings
         return row
 
     def force_row(self, contact: int, t: FloatArray) -> FloatArray:
         """Row of F_c on the state, without the white part of a memoryless reservoir; (time, state)."""
+        return self._force_row(contact, self.velocity_row(contact, t))
+
+    def _force_row(self, contact: int, velocity: FloatArray) -> FloatArray:
         memory = self.memories[contact]
-        row = -memory.friction * self.velocity_row(contact, t)
+        row = -memory.friction * velocity
         if memory.size:
             row[:, self.memory_slices[contact].start] += 1.0
         return row
 
     def generator(self, t: FloatArray) -> FloatArray:
         """G(t) of ż = G z + Σ_c noise_input_c u_c; dims (time, state, state)."""
+        contacts = self.machine.contacts
+        return self.generator_of(
+            self.machine.squared_frequencies(t),
+            [contact.couplings(t) for contact in contacts],
+            [contact.coupling_rates(t) for contact in contacts],
+        )
+
+    def generator_of(
+        self, squared_frequencies: FloatArray, couplings: list[FloatArray], rates: list[FloatArray]
+    ) -> FloatArray:
+        """G for given w_l², and g_l and ġ_l of each contact: (time, oscillator) each."""
         bodies = len(self.machine.omega)
-        generator = np.zeros((len(t), self.size, self.size))
+        generator = np.zeros((len(squared_frequencies), self.size, self.size))
         oscillator = np.arange(bodies)
         generator[:, oscillator, bodies + oscillator] = 1.0
-        generator[:, bodies + oscillator, oscillator] = -self.machine.squared_frequencies(t)
-        for index, (contact, memory) in enumerate(zip(self.machine.contacts, self.memories, strict=True)):
-            force = self.force_row(index, t)
-            generator[:, bodies : 2 * bodies] += contact.couplings(t)[:, :, None] * force[:, None, :]
+        generator[:, bodies + oscillator, oscillator] = -squared_frequencies
+        for index, (memory, g, rate) in enumerate(zip(self.memories, couplings, rates, strict=True)):
+            velocity = self._velocity_row(g, rate)
+            force = self._force_row(index, velocity)
+            generator[:, bodies : 2 * bodies] += g[:, :, None] * force[:, None, :]
             block = self.memory_slices[index]
-            generator[:, block] += memory.velocity_gain[:, None] * self.velocity_row(index, t)[:, None, :]
+            generator[:, block] += memory.velocity_gain[:, None] * velocity[:, None, :]
             generator[:, block, block] += memory.drift
         return generator
 
     def noise_input(self, contact: int, t: FloatArray) -> FloatArray:
         """Gain of the unit thermal noise u_c on the state, dims (time, state)."""
+        return self.noise_input_of(contact, self.machine.contacts[contact].couplings(t))
+
+    def noise_input_of(self, contact: int, couplings: FloatArray) -> FloatArray:
+        """The same for given g_l, (time, oscillator)."""
         bodies = len(self.machine.omega)
         memory = self.memories[contact]
-        gain = np.zeros((len(t), self.size))
-        gain[:, bodies : 2 * bodies] = memory.white_gain * self.machine.contacts[contact].couplings(t)
+        gain = np.zeros((len(couplings), self.size))
+        gain[:, bodies : 2 * bodies] = memory.white_gain * couplings
         gain[:, self.memory_slices[contact]] = memory.noise_gain
         return gain
+
+    def jump(self, changes: list[FloatArray], later: list[FloatArray]) -> FloatArray:
+        """What a sudden change of couplings does to the state: z -> jump z, dims (state, state).
+
+        The reservoir force slips by -γ(0) Δy; for a memoryless reservoir that is an impulse, and momenta
+        jump by -γ g_l Δy with the later couplings g_l (the limit of a short memory after a jump).
+
+        Parameters
+        ----------
+        changes, later : list of (oscillator,) arrays
+            Δg_l and g_l after the jump, of each contact.
+        """
+        bodies = len(self.machine.omega)
+        jump = np.eye(self.size)
+        for memory, block, change, g in zip(self.memories, self.memory_slices, changes, later, strict=True):
+            if memory.size:
+                jump[block.start, :bodies] -= memory.slip * change
+            jump[bodies : 2 * bodies, :bodies] -= memory.friction * np.outer(g, change)
+        return jump
 
     def step_propagators(self, steps: int) -> FloatArray:
         """Maps of the state over each of `steps` equal parts of the period, dims (step, state, state).
