@@ -1,8 +1,9 @@
 """Time-domain quantum Langevin simulator for quantum thermal machines with dynamical couplings.
 
-Describe a `Machine`, then ask for it in one of three ways that share no code but its description:
+Describe a `Machine`, then ask for it in one of four ways that share no code but its description:
 
 - `simulate`: trajectories of the generalized quantum Langevin equations, with standard errors;
+- `transient`: exact moments over time, for any start and any protocol;
 - `periodic_steady_state`: the exact periodic steady state at any driven coupling;
 - `second_order`: the published formulas, to second order in the driven couplings.
 
@@ -25,30 +26,51 @@ if TYPE_CHECKING:
     from langevin_qtm.exact.periodic_steady_state import periodic_steady_state as periodic_steady_state
     from langevin_qtm.exact.second_order import second_order as second_order
     from langevin_qtm.physics.drive import Drive as Drive
+    from langevin_qtm.physics.envelope import Burst as Burst
+    from langevin_qtm.physics.envelope import Chirp as Chirp
+    from langevin_qtm.physics.envelope import Pulse as Pulse
+    from langevin_qtm.physics.envelope import Ramp as Ramp
+    from langevin_qtm.physics.envelope import Smooth as Smooth
+    from langevin_qtm.physics.envelope import Step as Step
     from langevin_qtm.physics.machine import Machine as Machine
     from langevin_qtm.physics.reservoir import DrudeLorentz as DrudeLorentz
     from langevin_qtm.physics.reservoir import Lorentzian as Lorentzian
     from langevin_qtm.physics.reservoir import Ohmic as Ohmic
     from langevin_qtm.physics.reservoir import Reservoir as Reservoir
+    from langevin_qtm.physics.start import Equilibrated as Equilibrated
+    from langevin_qtm.physics.start import Factorised as Factorised
+    from langevin_qtm.physics.start import OscillatorState as OscillatorState
+    from langevin_qtm.physics.start import Steady as Steady
     from langevin_qtm.sampling.settings import SimulateSettings as SimulateSettings
     from langevin_qtm.sampling.simulate import simulate as simulate
     from langevin_qtm.stability import floquet_modes as floquet_modes
     from langevin_qtm.stability import multiplier_spectrum as multiplier_spectrum
     from langevin_qtm.stability import stability_boundary as stability_boundary
+    from langevin_qtm.transients.transient import transient as transient
     from langevin_qtm.validation import validate as validate
 
 # Where each public name lives; imported on first use, so that importing the package is instant.
 _HOMES = {
     "AccuracyWarning": "errors",
+    "Burst": "physics.envelope",
+    "Chirp": "physics.envelope",
     "Drive": "physics.drive",
     "DrudeLorentz": "physics.reservoir",
+    "Equilibrated": "physics.start",
+    "Factorised": "physics.start",
     "InputError": "errors",
     "Lorentzian": "physics.reservoir",
     "Machine": "physics.machine",
     "NotConvergedError": "errors",
     "Ohmic": "physics.reservoir",
+    "OscillatorState": "physics.start",
+    "Pulse": "physics.envelope",
+    "Ramp": "physics.envelope",
     "Reservoir": "physics.reservoir",
     "SimulateSettings": "sampling.settings",
+    "Smooth": "physics.envelope",
+    "Steady": "physics.start",
+    "Step": "physics.envelope",
     "UnstableMachineError": "errors",
     "floquet_modes": "stability",
     "load_run": "data.runfile",
@@ -58,6 +80,7 @@ _HOMES = {
     "second_order": "exact.second_order",
     "simulate": "sampling.simulate",
     "stability_boundary": "stability",
+    "transient": "transients.transient",
     "validate": "validation",
 }
 

@@ -124,7 +124,7 @@ def _default_name(file: Path, run: Run) -> str:
 def _solve(run: Run, console: Console) -> xr.Dataset:
     """Dataset by the method that the run file chose."""
     from langevin_qtm.console import reporting
-    from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, SecondOrderSettings
+    from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, SecondOrderSettings, TransientSettings
     from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
     from langevin_qtm.exact.second_order import second_order
     from langevin_qtm.sampling.progress import Progress
@@ -137,6 +137,16 @@ def _solve(run: Run, console: Console) -> xr.Dataset:
         if isinstance(settings, SecondOrderSettings):
             report(Progress("second order"))
             return second_order(run.machine, settings.tolerance)
+        if isinstance(settings, TransientSettings):
+            from langevin_qtm.transients.transient import transient
+
+            return transient(
+                run.machine,
+                settings.resolved_times(),
+                settings.start,
+                settings.start_time,
+                lambda done, total: report(Progress("transient", done, total)),
+            )
         from langevin_qtm.sampling.simulate import simulate
 
         return simulate(run.machine, settings, report)

@@ -64,6 +64,29 @@ PHASE_RESOLVED = {
     )
     for name in ("local_power", "power", "heat_current", "position_covariance", "pearson")
 }
+ENERGY = "omega_A"
+OVER_TIME = {
+    "position_mean": Variable(L, "omega_A^-0.5", "mean position"),
+    "velocity_mean": Variable(L, "omega_A^0.5", "mean velocity"),
+    "modulation_power": Variable(L, POWER, "power of the modulation of an oscillator's frequency"),
+    "force_power": Variable(L, POWER, "power of the deterministic force on an oscillator"),
+    "system_energy": Variable(L, ENERGY, "energy of an oscillator"),
+    "interaction_energy": Variable(
+        R, ENERGY, "energy of the interaction with a reservoir, counterterm included"
+    ),
+    "reservoir_energy": Variable(R, ENERGY, "energy of a bare reservoir, change since the start"),
+    "work": Variable(L, ENERGY, "work done through the couplings of one oscillator since the start"),
+    "heat": Variable(R, ENERGY, "heat that left a reservoir since the start"),
+    "modulation_work": Variable(L, ENERGY, "work done by frequency modulation since the start"),
+    "force_work": Variable(L, ENERGY, "work done by the deterministic force since the start"),
+    "energy_residual": Variable(
+        (), ENERGY, "first-law residual: change of the oscillators' energy minus heat and work"
+    ),
+    "system_entropy": Variable((), "1", "von Neumann entropy of the oscillators"),
+    "entropy_produced": Variable(
+        (), "1", "entropy of oscillators and bare reservoirs produced since the start"
+    ),
+}
 TRAJECTORIES = {
     "position": Variable(("trajectory", "time", "oscillator"), "omega_A^-0.5", "position"),
     "velocity": Variable(("trajectory", "time", "oscillator"), "omega_A^0.5", "velocity"),
@@ -87,7 +110,7 @@ SPECTRA = {
         ("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"
     ),
 }
-SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | TRAJECTORIES | SPECTRA
+SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME | TRAJECTORIES | SPECTRA
 # Datasets about stability; their dims follow one parameter or two, named by the caller.
 MODE, TIME = ("mode",), "omega_A^-1"
 MODES = {
@@ -116,18 +139,16 @@ BOUNDARY = {
 UNCERTAINTY = {"_se": "standard error of ", "_error": "error estimate of "}
 
 
-def labeled(name: str, values: FloatArray) -> xr.DataArray:
-    """Variable of the schema, or its `_se`/`_error` companion, with dims and attributes."""
-    for suffix, text in UNCERTAINTY.items():
-        if name.endswith(suffix):
-            parent = SCHEMA[name.removesuffix(suffix)]
-            return xr.DataArray(
-                values, dims=parent.dims, attrs={"units": parent.units, "long_name": text + parent.long_name}
-            )
-    variable = SCHEMA[name]
-    return xr.DataArray(
-        values, dims=variable.dims, attrs={"units": variable.units, "long_name": variable.long_name}
+def labeled(name: str, values: FloatArray, leading: tuple[str, ...] = ()) -> xr.DataArray:
+    """Variable of the schema, or its `_se`/`_error` companion, with dims (after the leading ones) and
+    attributes."""
+    suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(suffix)), "")
+    variable = SCHEMA[name.removesuffix(suffix)]
+    long_name = UNCERTAINTY.get(suffix, "") + variable.long_name
+    dims = (
+        variable.dims if "time" in variable.dims or "frequency" in variable.dims else leading + variable.dims
     )
+    return xr.DataArray(values, dims=dims, attrs={"units": variable.units, "long_name": long_name})
 
 
 def machine_coordinates(machine: Machine) -> dict[str, xr.Variable]:
@@ -152,6 +173,7 @@ def assemble(
     attrs: Mapping[str, object],
     coordinates: Mapping[str, FloatArray] | None = None,
     undefined: Mapping[str, str] | None = None,
+    leading: tuple[str, ...] = (),
 ) -> xr.Dataset:
     """Dataset of the schema from arrays by name.
 
@@ -165,10 +187,13 @@ def assemble(
         Values of `phase`, `time`, `trajectory`, `frequency`.
     undefined : mapping, optional
         Reason why a variable is NaN, by name; stored as its attribute `undefined`.
+    leading : tuple of str
+        Dims before those of the schema: `time` where averages become functions of it.
     """
     coords = machine_coordinates(machine)
     coords |= {dim: coordinate(dim, values) for dim, values in (coordinates or {}).items()}
-    dataset = xr.Dataset({name: labeled(name, np.asarray(v)) for name, v in variables.items()}, coords=coords)
+    arrays = {name: labeled(name, np.asarray(values), leading) for name, values in variables.items()}
+    dataset = xr.Dataset(arrays, coords=coords)
     for name, reason in (undefined or {}).items():
         dataset[name].attrs["undefined"] = reason
     for suffix in UNCERTAINTY:

@@ -19,12 +19,18 @@ MAY_IMPORT = {
     "errors": set(),
     "physics": {"errors"},
     "schema": {"physics"},
+    "transients": {"errors", "physics", "schema"},
     "exact": {"errors", "physics", "schema"},
     "sampling": {"errors", "physics", "schema", "exact.fluctuations"},
     "stability": {"errors", "physics", "schema"},
     "data": {"errors", "physics", "schema", "sampling.settings"},
 }
-SOLVERS = ("exact.second_order", "exact.periodic_steady_state", "sampling.simulate")
+SOLVERS = (
+    "exact.second_order",
+    "exact.periodic_steady_state",
+    "transients.transient",
+    "sampling.simulate",
+)
 
 
 def module_name(path):
@@ -87,7 +93,7 @@ def test_solvers_do_not_reach_each_other_even_indirectly(solver):
     assert reach(solver).isdisjoint(set(SOLVERS) - {solver})
 
 
-@pytest.mark.parametrize("solver", SOLVERS[:2])
+@pytest.mark.parametrize("solver", SOLVERS[:3])
 def test_exact_solvers_do_not_reach_the_sampler(solver):
     assert not any(within(name, "sampling") for name in reach(solver))
 

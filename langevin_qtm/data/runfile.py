@@ -15,14 +15,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from langevin_qtm.errors import InputError
-from langevin_qtm.physics._model import Model, Positive
+from langevin_qtm.physics._model import Finite, Model, Positive
+from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.envelope import Chirp
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import Reservoir
+from langevin_qtm.physics.start import Equilibrated, Start
 from langevin_qtm.sampling.settings import Count, SimulateSettings
 
 Tolerance = Annotated[Positive, Field(lt=1)]
@@ -43,13 +46,50 @@ class SecondOrderSettings(Model):
     tolerance: Tolerance = 1e-9
 
 
+class TransientSettings(Model):
+    """Settings of `transient`: from where, and at which times.
+
+    Parameters
+    ----------
+    start : table or name
+        See `langevin_qtm.physics.start`.
+    start_time : float
+    duration : float, optional
+        From the start to the last of `points` equidistant times, the start being the first.
+    points : int
+    times : list of float, optional
+        Instead of the two.
+    """
+
+    method: Literal["transient"] = "transient"
+    start: Start = Equilibrated()
+    start_time: Finite = 0.0
+    duration: Positive | None = None
+    points: Annotated[int, Field(strict=True, ge=2)] = 201
+    times: tuple[Finite, ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_times(self) -> TransientSettings:
+        if (self.duration is None) == (self.times is None):
+            raise InputError("`solver` needs either `duration` (and `points`) or `times`; give one of them.")
+        return self
+
+    def resolved_times(self) -> FloatArray:
+        """All times."""
+        if self.times is not None:
+            return np.array(self.times)
+        return self.start_time + np.linspace(0.0, self.duration or 0.0, self.points)
+
+
 SETTINGS: dict[str, type[Model]] = {
     "simulate": SimulateSettings,
+    "transient": TransientSettings,
     "periodic_steady_state": PeriodicSteadyStateSettings,
     "second_order": SecondOrderSettings,
 }
 Settings = Annotated[
-    SimulateSettings | PeriodicSteadyStateSettings | SecondOrderSettings, Field(discriminator="method")
+    SimulateSettings | TransientSettings | PeriodicSteadyStateSettings | SecondOrderSettings,
+    Field(discriminator="method"),
 ]
 
 
@@ -86,7 +126,7 @@ class Run(Model):
     ----------
     title : str
     machine : Machine
-    solver : SimulateSettings, PeriodicSteadyStateSettings or SecondOrderSettings
+    solver : SimulateSettings, TransientSettings, PeriodicSteadyStateSettings or SecondOrderSettings
     """
 
     title: str = ""
@@ -233,14 +273,9 @@ def _refuse_huge_integers(value: Any, key: str) -> None:
 
 def _refuse_later_versions(data: dict[str, Any]) -> None:
     """Name what a run file may ask of later versions, but not of this one."""
-    known = ", ".join(map(repr, SETTINGS))
     if "sweep" in data:
         raise InputError(
             "`sweep` is not supported by this version; remove it and run one file for each value."
-        )
-    if _table(data.get("solver")).get("method") == "transient":
-        raise InputError(
-            f"`solver.method` = 'transient' is not supported by this version; use one of {known}."
         )
     reservoirs = data.get("reservoir")
     reservoirs = reservoirs if isinstance(reservoirs, list) else []

@@ -93,7 +93,11 @@ def _unit_transition(transition: Transition, t: FloatArray, kind: int) -> FloatA
     """Value (0), slope (1) or integral from the start (2) of a transition from 0 to 1."""
     elapsed = t - transition.start
     if transition.duration == 0.0:
-        values: tuple[FloatArray, ...] = (np.heaviside(elapsed, 1.0), np.zeros_like(t), np.maximum(elapsed, 0.0))
+        values: tuple[FloatArray, ...] = (
+            np.heaviside(elapsed, 1.0),
+            np.zeros_like(t),
+            np.maximum(elapsed, 0.0),
+        )
         return values[kind]
     curve = CURVES[transition.curve][kind]
     s = np.clip(elapsed / transition.duration, 0.0, 1.0)

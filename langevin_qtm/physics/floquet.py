@@ -69,12 +69,14 @@ def find_modes(machine: Machine) -> Modes:
     if np.any(np.ptp(generator, axis=0)):
         logs, errors, parts = settled_log_multipliers(embedding)
         pairs = zip(periodic_parts(parts, logs), logs, strict=True)
-        frequencies, amplitudes = zip(*(spectral_line(part, log, machine) for part, log in pairs), strict=True)
+        lines = [spectral_line(part, log, machine) for part, log in pairs]
+        frequencies = np.array([frequency for frequency, _ in lines])
+        amplitudes = [amplitude for _, amplitude in lines]
     else:
         rates, vectors, errors = constant_modes(generator[0])
         logs, errors = rates * machine.period, errors * machine.period
-        frequencies, amplitudes = -rates.imag, tuple(vectors[: len(machine.omega)].T)
-    return _ordered(logs, errors, np.array(frequencies), np.array([_relative(a) for a in amplitudes]))
+        frequencies, amplitudes = -rates.imag, list(vectors[: len(machine.omega)].T)
+    return _ordered(logs, errors, frequencies, np.array([_relative(a) for a in amplitudes]))
 
 
 def _instants(machine: Machine) -> FloatArray:

@@ -69,13 +69,6 @@ class Contact:
         """dg_l/dt at times t, dims (time, oscillator); jumps left out."""
         return np.stack([drive.rate(t, self.clock) for drive in self.drives], axis=-1)
 
-    def static_before(self) -> FloatArray:
-        """Couplings before any envelope, dim (oscillator,); all zero if one is driven then."""
-        drives = [drive.before(self.clock) for drive in self.drives]
-        if not all(drive.is_static for drive in drives):
-            return np.zeros(len(drives))
-        return np.array([drive.coefficients(0)[0].real for drive in drives])
-
     def noise_power_spectrum(self, omega: FloatArray) -> FloatArray:
         """S(w) = J(w) coth(w/2T)."""
         return self.density.friction(omega) * omega_coth(omega, self.temperature)
@@ -219,9 +212,21 @@ class Machine(Model):
         """Time after which the machine is periodic with the period of `after()`; -inf when it always is."""
         return max(self.clock.frequency.settles, *(drive.settles(self.clock) for drive in self._drives))
 
-    def before(self) -> Machine:
-        """The periodic machine before the protocol; what is a function of time is left out."""
-        return self._with(lambda drive: drive.before(self.clock), self.angular_frequency)
+    def static_couplings(self) -> list[FloatArray]:
+        """Couplings of each contact before the protocol, dim (oscillator,); zero for a reservoir that is
+        driven then."""
+        before = [[drive.before(self.clock) for drive in contact.drives] for contact in self.contacts]
+        driven = {
+            contact.reservoir
+            for contact, drives in zip(self.contacts, before, strict=True)
+            if not all(drive.is_static for drive in drives)
+        }
+        return [
+            np.array(
+                [0.0 if contact.reservoir in driven else drive.coefficients(0)[0].real for drive in drives]
+            )
+            for contact, drives in zip(self.contacts, before, strict=True)
+        ]
 
     def after(self) -> Machine:
         """The periodic machine when the protocol is over, drive angle θ = Ω(∞) t.

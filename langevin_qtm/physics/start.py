@@ -79,7 +79,7 @@ class Factorised(_Displaced):
     @model_validator(mode="after")
     def _is_one_description(self) -> Factorised:
         if self.covariance is not None:
-            shaped = {name for name, state in self.oscillators.items() if state.temperature or state.squeezing}
+            shaped = any(s.temperature is not None or s.squeezing for s in self.oscillators.values())
             if self.temperature is not None or shaped:
                 raise InputError(
                     "`covariance` already fixes the widths: remove `temperature` and `squeezing`, or it."
@@ -109,8 +109,8 @@ class Factorised(_Displaced):
         covariance = np.array(self.covariance)
         if covariance.shape != (len(mean), len(mean)):
             raise InputError(
-                f"`solver.start.covariance` has {len(covariance)} rows, but must have {len(mean)}: positions, "
-                f"then velocities of {list(machine.oscillators)}."
+                f"`solver.start.covariance` has {len(covariance)} rows, but must have {len(mean)}: "
+                f"positions, then velocities of {list(machine.oscillators)}."
             )
         require_quantum_state(covariance)
         return mean, covariance

@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.physics.start import Equilibrated, Factorised, Start, Steady
+from langevin_qtm.physics.start import Equilibrated, Factorised, Start
 from langevin_qtm.transients.moment_map import MomentMap, Moments
 from langevin_qtm.transients.sweep import Resolution, sweep
 from langevin_qtm.transients.system import MomentSystem
@@ -44,7 +44,7 @@ def initial_moments(system: MomentSystem, start: Start, start_time: float, resol
     if isinstance(start, Factorised):
         moments, before = _factorised(system, start, start_time), [0.0 * g for g in later]
     elif isinstance(start, Equilibrated):
-        before = [contact.static_before() for contact in machine.contacts]
+        before = machine.static_couplings()
         moments = _equilibrated(system, start, start_time, before)
     else:
         early = np.array([_early(system, start_time)])
@@ -131,7 +131,7 @@ def _stationary(
 def _steady(system: MomentSystem, early: float, resolution: Resolution) -> Moments:
     """Periodic moments at the start of the period that begins at `early`."""
     ends = np.array([early, early + system.machine.period])
-    (period,) = sweep(system, ends, (), resolution)
+    (period,) = sweep(system, ends, False, resolution)
     return periodic_moments(period)
 
 
@@ -151,4 +151,4 @@ def periodic_moments(period: MomentMap) -> Moments:
     correlations = np.linalg.solve(systems, period.added.T[..., None])[..., 0].T
     crossed = (period.onward * period.amplitudes) @ (period.flow @ correlations).T
     second = solve_discrete_lyapunov(period.flow, period.noise - crossed - crossed.T)
-    return Moments(0.5 * (second + second.T), correlations, np.zeros(len(period.constant)))
+    return Moments(np.asarray(0.5 * (second + second.T)), correlations, np.zeros(len(period.constant)))

@@ -108,9 +108,7 @@ class MomentMap:
             + np.einsum("fij,ij->f", self.linear, moments.correlations)
             + self.constant
         )
-        return Moments(
-            0.5 * (second + second.T), self.decay * moved + self.added, moments.integrals + grown
-        )
+        return Moments(0.5 * (second + second.T), self.decay * moved + self.added, moments.integrals + grown)
 
     def then(self, later: MomentMap) -> MomentMap:
         """This map, then the later one."""

@@ -34,8 +34,7 @@ def observables(
     integrals = np.array([m.integrals for m in moments])
     found |= _done(system, integrals)
     energies, before = (
-        _energies(system, m, t)
-        for m, t in ((second, times), (initial.second[None], np.array([start_time])))
+        _energies(system, m, t) for m, t in ((second, times), (initial.second[None], np.array([start_time])))
     )
     found |= energies
     interaction = energies["interaction_energy"] - before["interaction_energy"]
@@ -53,7 +52,7 @@ def observables(
     return {name: np.where(np.isfinite(values), values, np.nan) for name, values in found.items()}
 
 
-def undefined(system: MomentSystem, variables: dict[str, FloatArray]) -> dict[str, str]:
+def undefined(variables: dict[str, FloatArray]) -> dict[str, str]:
     """Why a variable is NaN, by name."""
     texts = {
         "interaction_energy": "infinite for a reservoir without memory; give it a cut-off",
@@ -68,7 +67,9 @@ def undefined(system: MomentSystem, variables: dict[str, FloatArray]) -> dict[st
     return {name: text for name, text in texts.items() if np.any(np.isnan(variables[name]))}
 
 
-def _means_and_covariances(system: MomentSystem, second: FloatArray, mean: FloatArray) -> dict[str, FloatArray]:
+def _means_and_covariances(
+    system: MomentSystem, second: FloatArray, mean: FloatArray
+) -> dict[str, FloatArray]:
     bodies = system.bodies
     covariance = second - mean[:, :, None] * mean[:, None, :]
     x, v = slice(0, bodies), slice(bodies, 2 * bodies)
@@ -111,7 +112,9 @@ def _done(system: MomentSystem, integrals: FloatArray) -> dict[str, FloatArray]:
     return dict(zip(names, _sorted(system, integrals), strict=True))
 
 
-def _sorted(system: MomentSystem, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _sorted(
+    system: MomentSystem, values: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Work by oscillator, heat by reservoir, modulation and force by oscillator, from (time, integral)."""
     machine = system.machine
     work, modulation, force = np.zeros((3, len(values), system.bodies))

@@ -1,13 +1,13 @@
 """Moment maps from the start of an interval to any times in it, by small steps in one jitted loop.
 
-Steps resolve the rates of the machine (`RADIANS_PER_STEP`), so the vectors Φ(h, s) b(s) are smooth within one
-and are interpolated at five nodes; the noise, however fast, is integrated exactly (`product_weights`). Between
-nodes Φ is the fourth-order Magnus exponential
+Steps resolve the rates of the machine (`RADIANS_PER_STEP`), so the vectors Φ(h, s) b(s) are smooth within
+one and are interpolated at nine nodes; the noise, however fast, is integrated exactly (`product_weights`).
+Between nodes Φ is the fourth-order Magnus exponential
 
     exp[½δ(G_1 + G_2) - (√3/12) δ² (G_1 G_2 - G_2 G_1)],   G_1, G_2 at the Gauss nodes.
 
-After the start and after jumps, the first steps are short and grow by octaves, since moments then change on the
-scale of the noise band. Time integrals use Boole's rule over groups of four steps.
+After the start and after jumps, the first steps are short and grow by octaves, since moments then change on
+the scale of the noise band. Time integrals use Boole's rule over groups of four steps.
 
 Magnus exponential: Blanes, Casas, Oteo, Ros, Phys. Rep. 470, 151 (2009).
 """
@@ -27,7 +27,7 @@ from langevin_qtm.transients.product_weights import NODES, ProductWeights, const
 from langevin_qtm.transients.system import MomentSystem
 
 RADIANS_PER_STEP = 0.5
-STEPS_PER_OCTAVE = 8
+STEPS_PER_OCTAVE = 12
 STEPS_PER_CALL = 256
 BOOLE = np.array([7.0, 32.0, 12.0, 32.0, 7.0]) * 2 / 45
 GROUP = len(BOOLE) - 1
@@ -54,7 +54,7 @@ class Resolution:
 
 
 def sweep(
-    system: MomentSystem, times: FloatArray, jumps: tuple[float, ...], resolution: Resolution
+    system: MomentSystem, times: FloatArray, after_jump: bool, resolution: Resolution
 ) -> Iterator[MomentMap]:
     """Maps from times[0] to each of the later times.
 
@@ -62,9 +62,9 @@ def sweep(
     ----------
     system : MomentSystem
     times : (time,) array
-        Ascending; must include every time at which the protocol is not smooth.
-    jumps : tuple of float
-        Times after which steps are to be short, times[0] among them if it is a start.
+        Ascending; nothing may happen between the first and the last that is not smooth.
+    after_jump : bool
+        Whether times[0] is a start or a jump, after which steps are short.
     resolution : Resolution
 
     Yields
@@ -73,27 +73,26 @@ def sweep(
     """
     state = _Prefix(system)
     for start, stop in pairwise(times):
-        if stop > start:
-            for left, right, steps in _pieces(start, stop, start in jumps, resolution):
-                state.advance(left, right, steps)
+        for left, right in _octaves(start, stop, times[0], resolution) if after_jump else [(start, stop)]:
+            limit = max(resolution.shortest, (left - times[0]) / STEPS_PER_OCTAVE) if after_jump else np.inf
+            for cut, steps in _calls(left, right, min(limit, resolution.step)):
+                state.advance(*cut, steps)
         yield state.map()
 
 
-def _pieces(start: float, stop: float, graded: bool, resolution: Resolution) -> Iterator[tuple[float, float, int]]:
-    """Subintervals with a number of equal steps each, a multiple of four."""
-    edges = [start, stop]
-    if graded:
-        octaves = STEPS_PER_OCTAVE * resolution.shortest * 2.0 ** np.arange(64)
-        inner = octaves[octaves < min(stop - start, STEPS_PER_OCTAVE * resolution.step)]
-        edges = [start, *(start + inner), stop]
-    for left, right in pairwise(edges):
-        fewest = STEPS_PER_OCTAVE if graded and right < stop else GROUP
-        needed = max(fewest, int(np.ceil((right - left) / resolution.step)))
-        steps = GROUP * -(-needed // GROUP)
-        calls = -(-steps // STEPS_PER_CALL)
-        steps = GROUP * -(-steps // (GROUP * calls))
-        cuts = np.linspace(left, right, calls + 1)
-        yield from ((a, b, steps) for a, b in pairwise(cuts))
+def _octaves(start: float, stop: float, jump: float, resolution: Resolution) -> Iterator[tuple[float, float]]:
+    """The interval cut where the distance from the jump has doubled."""
+    edges = jump + STEPS_PER_OCTAVE * resolution.shortest * 2.0 ** np.arange(64)
+    inner = edges[(edges > start) & (edges < stop) & (edges < jump + 2 * STEPS_PER_OCTAVE * resolution.step)]
+    return pairwise([start, *inner, stop])
+
+
+def _calls(left: float, right: float, longest: float) -> Iterator[tuple[tuple[float, float], int]]:
+    """Pieces of the interval for one call of the kernel each, and their number of steps, a multiple of 4."""
+    groups = max(1, int(np.ceil((right - left) / longest / GROUP)))
+    calls = -(-groups * GROUP // STEPS_PER_CALL)
+    for cut in pairwise(np.linspace(left, right, calls + 1)):
+        yield cut, GROUP * -(-groups // calls)
 
 
 class _Prefix:
@@ -115,9 +114,10 @@ class _Prefix:
         starts = left + step * np.arange(steps)
         middles = (NODES[:-1, None] + GAPS[:, None] * GAUSS).ravel() * step
         nodes = (starts[:, None] + NODES * step)[:, :-1].ravel()
-        ends = np.append(starts, right)
+        end = np.nextafter(right, left)  # at a jump, the value before it
+        ends = np.append(starts, end)
         count, sources = len(NODES), len(system.whites)
-        inputs = system.inputs(np.append(nodes, right))
+        inputs = system.inputs(np.append(nodes, end))
         spread = np.empty((steps, count, sources, system.size))
         spread[:, :-1] = inputs[:-1].reshape(steps, count - 1, sources, system.size)
         spread[:-1, -1], spread[-1, -1] = spread[1:, 0], inputs[-1]
@@ -128,7 +128,7 @@ class _Prefix:
         quadrature[GROUP::GROUP] *= 2
         quadrature = np.append(quadrature, step * BOOLE[-1])
         left_rows, right_rows = system.integrands(ends)
-        _advance(
+        _advance(  # type: ignore[call-arg]
             *self.arrays,
             system.amplitudes,
             system.source_of,
@@ -323,7 +323,7 @@ def _advance(
     amplitudes, source_of, step, generators, inputs, fading, onward_weights, inward_weights, within,
     quadrature, left, right, integral_sources, integral_gains, whites, inputs_at_ends,
 ):  # fmt: skip
-    """Compose the map with that of each step; arguments as in `MomentMap`, `MomentSystem`, `ProductWeights`."""
+    """Compose the map with that of each step; see `MomentMap`, `MomentSystem`, `ProductWeights`."""
     steps = len(generators)
     size, poles = onward.shape
     work, term, exponent = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
@@ -343,7 +343,5 @@ def _advance(
         _multiply(ahead, noise, work)
         _multiply(work, ahead.T, noise)
         _add_noise(vectors, within, amplitudes, source_of, onward_weights, added, noise)
-        _add_correlations(
-            vectors, source_of, fading, onward_weights, inward_weights, decay, onward, added
-        )
+        _add_correlations(vectors, source_of, fading, onward_weights, inward_weights, decay, onward, added)
         decay *= fading

@@ -1,4 +1,4 @@
-"""What the moment maps of a machine are made of: generator, noise sources, work and heat as quadratic forms."""
+"""What the moment maps of a machine are made of: generator, noise sources, work and heat as forms."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ class MomentSystem:
             found += [Integral("work", l, c) for l in moving]
             found.append(Integral("heat", -1, c))
         for kind, drives in (("modulation", machine.modulation), ("force", machine.force)):
-            found += [Integral(kind, l, -1) for l, name in enumerate(machine.oscillators) if name in (drives or {})]
+            found += [
+                Integral(kind, l, -1) for l, name in enumerate(machine.oscillators) if name in (drives or {})
+            ]
         return tuple(found)
 
     @cached_property
@@ -148,4 +150,6 @@ def moment_system(machine: Machine, rates: FloatArray) -> MomentSystem:
     bottom = BOTTOM_FACTOR * float(rates[rates > 1e-12 * rates.max()].min())
     temperatures = {contact.temperature for contact in machine.contacts}
     fitted = {temperature: fit_thermal_kernel(temperature, band, bottom) for temperature in temperatures}
-    return MomentSystem(Embedding(machine), tuple(fitted[contact.temperature] for contact in machine.contacts))
+    return MomentSystem(
+        Embedding(machine), tuple(fitted[contact.temperature] for contact in machine.contacts)
+    )

@@ -6,8 +6,8 @@ On the band [0, W] the thermal factor is written as
 
 which is the correlation <u(t) u(t')> = D δ(t - t') - Σ_j κ_j e^{-b_j|t - t'|}, D = 2T + Σ_j a_j and
 κ_j = a_j b_j / 2. The first rates are the Matsubara frequencies 2πT n, where the exact poles are; from there
-on their spacing grows to a constant ratio, with which the error falls exponentially. With the rates fixed, the
-weights follow from linear least squares of the relative deviation. They need not be positive: nothing is
+on their spacing grows to a constant ratio, with which the error falls exponentially. With the rates fixed,
+the weights follow from linear least squares of the relative deviation. They need not be positive: nothing is
 factorised, and no process is simulated.
 """
 

@@ -1,10 +1,10 @@
 """`transient`: exact moments over time, for any start and any protocol. No sampling.
 
 The machine is linear and its noise Gaussian, so second moments obey a closed linear equation once the noise
-kernel is a sum of exponentials (`thermal_kernel`, relative error below 1e-8). Its solution over an interval is
-an affine map (`moment_map`), computed by steps that integrate the noise exactly (`sweep`). While the protocol
-lasts, the maps go on from the start; from then on, powers of the map of one period carry the state, so that a
-long horizon costs the logarithm of its length.
+kernel is a sum of exponentials (`thermal_kernel`, relative error below 1e-8). Its solution over an interval
+is an affine map (`moment_map`), computed by steps that integrate the noise exactly (`sweep`). While
+the protocol lasts, the maps go on from the start; from then on, powers of the map of one period carry the state,
+so that a long horizon costs the logarithm of its length.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def transient(
         "time_step": resolution.step,
         "wall_seconds": clock.perf_counter() - began,
     }
-    return assemble(machine, variables, attrs, {"time": requested}, undefined(system, variables), ("time",))
+    return assemble(machine, variables, attrs, {"time": requested}, undefined(variables), ("time",))
 
 
 def parse_start(start: Start | str) -> Start:
@@ -131,7 +131,7 @@ def _checked_times(times: ArrayLike, start_time: float) -> FloatArray:
         )
     if values[0] < start_time:
         raise InputError(
-            f"`times` begin at {values[0]:g}, before the start at {start_time:g}; leave out what lies before it."
+            f"`times` begin at {values[0]:g}, before the start at {start_time:g}; leave them out."
         )
     return values
 
@@ -143,12 +143,16 @@ def _prepared(machine: Machine, start_time: float, end: float) -> tuple[MomentSy
     late = settled if np.isfinite(settled) else end
     spans = [np.linspace(start_time, max(late, start_time), RATE_SAMPLES)]
     last_period = 2 * np.pi / machine.clock.frequency.after
-    spans.append(late + last_period * np.arange(RATE_SAMPLES * machine.order) / (RATE_SAMPLES * machine.order))
+    spans.append(
+        late + last_period * np.arange(RATE_SAMPLES * machine.order) / (RATE_SAMPLES * machine.order)
+    )
     times = np.unique(np.concatenate(spans))
     generators = embedding.generator(times)
     if not np.all(np.isfinite(generators)):
         bad = float(times[~np.isfinite(generators).all(axis=(1, 2))][0])
-        raise InputError(f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope.")
+        raise InputError(
+            f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope."
+        )
     rates = np.abs(np.linalg.eigvals(generators)).ravel()
     system = moment_system(machine, rates)
     fastest_drive = float(machine.clock.rate(times).max()) * machine.order
@@ -179,7 +183,7 @@ def _through_protocol(
     for start, stop in pairwise(sorted({start_time, *events, end})):
         inside = times[(times >= start) & (times < stop)]
         grid = np.unique([start, *inside, stop])
-        maps = [_identity(system), *sweep(system, grid, (start,), resolution)]
+        maps = [_identity(system), *sweep(system, grid, True, resolution)]
         for place in np.searchsorted(grid, inside):
             yield maps[place].apply(moments)
         moments = maps[-1].apply(moments)
@@ -204,7 +208,7 @@ def _through_periods(
     index = np.floor((times - start) / period).astype(int)
     offset = np.maximum(times - start - index * period, 0.0)
     grid = np.unique([0.0, *offset, *([period] if index[-1] else [])])
-    maps = [_identity(system), *sweep(system, start + grid, (start,), resolution)]
+    maps = [_identity(system), *sweep(system, start + grid, True, resolution)]
     places = np.searchsorted(grid, offset)
     done, doubled = 0, [maps[-1]]
     for count, place in zip(index, places, strict=True):
@@ -225,9 +229,7 @@ def jump_map(system: MomentSystem, time: float) -> MomentMap:
     machine, embedding = system.machine, system.embedding
     before, after = np.array([np.nextafter(time, -np.inf)]), np.array([time])
     later = [contact.couplings(after)[0] for contact in machine.contacts]
-    changes = [
-        g - contact.couplings(before)[0] for g, contact in zip(later, machine.contacts, strict=True)
-    ]
+    changes = [g - contact.couplings(before)[0] for g, contact in zip(later, machine.contacts, strict=True)]
     changes = [np.where(np.abs(change) > 1e-9, change, 0.0) for change in changes]
     squares = (machine.squared_frequencies(after) - machine.squared_frequencies(before))[0]
     jump = embedding.jump(changes, later)
