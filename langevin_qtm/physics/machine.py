@@ -228,6 +228,30 @@ class Machine(Model):
             for contact, drives in zip(self.contacts, before, strict=True)
         ]
 
+    def equilibrating(self) -> Machine:
+        """The reservoirs that are coupled statically before the protocol, and nothing else.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        early = np.array([min([0.0, *self.events]) - self.period])
+        frequencies = np.sqrt(self.squared_frequencies(early))[0]
+        couplings: dict[int, dict[str, Drive]] = {}
+        for contact, static in zip(self.contacts, self.static_couplings(), strict=True):
+            for name, g in zip(self.frequencies, static, strict=True):
+                if g:
+                    couplings.setdefault(contact.reservoir, {})[name] = Drive.constant(float(g))
+        if not couplings:
+            raise InputError("`reservoir`: all are driven; add a static one that damps the oscillators.")
+        return Machine(
+            frequencies=dict(zip(self.frequencies, map(float, frequencies), strict=True)),
+            reservoirs=tuple(self.reservoirs[r].with_coupling(own) for r, own in couplings.items()),
+            drive_frequency=self.angular_frequency,
+            wiring=self.wiring,
+        )
+
     def after(self) -> Machine:
         """The periodic machine when the protocol is over, drive angle θ = Ω(∞) t.
 
@@ -247,13 +271,7 @@ class Machine(Model):
             return None if drives is None else {name: change(drive) for name, drive in drives.items()}
 
         reservoirs = tuple(
-            Reservoir(
-                name=r.name,
-                temperature=r.temperature,
-                spectral_density=r.spectral_density,
-                coupling=changed(r.coupling),
-            )
-            for r in self.reservoirs
+            reservoir.with_coupling(changed(reservoir.coupling)) for reservoir in self.reservoirs
         )
         return Machine(
             frequencies=self.frequencies,

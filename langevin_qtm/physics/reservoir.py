@@ -195,6 +195,13 @@ class Reservoir(Model):
             return data | {"spectral_density": density | {"kind": "drude"}}
         return data
 
+    def with_coupling(self, coupling: Mapping[str, Drive] | None) -> Reservoir:
+        """The same reservoir, coupled differently."""
+        density = self.spectral_density
+        return Reservoir(
+            name=self.name, temperature=self.temperature, spectral_density=density, coupling=coupling
+        )
+
     def noise_power_spectrum(self, omega: ArrayLike) -> FloatArray:
         """S(w) = J(w) coth(w/2T), two-sided and symmetrised."""
         return self.spectral_density.friction(omega) * omega_coth(omega, self.temperature)

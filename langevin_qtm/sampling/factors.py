@@ -53,7 +53,7 @@ class StepFactors:
 
 
 def step_factors(law: StepLaw) -> StepFactors:
-    """Factorise the noise of every step of a period."""
+    """Factorise the noise of every step of a period, in its periodic steady state."""
     layout = law.layout
     stationary = law.periodic_covariance.mean(axis=0).diagonal().copy()
     # force integrals start anew at each step: their scale is that of the step itself
@@ -65,7 +65,21 @@ def step_factors(law: StepLaw) -> StepFactors:
     )
     scale = np.sqrt(np.maximum(stationary, 1e-300))
     memory = max(1e3, layout.embedding.relaxation_time * law.steps / law.machine.period)  # in steps
-    negligible = NEGLIGIBLE / memory
+    return factorised(law, scale, NEGLIGIBLE / memory)
+
+
+def factorised(law: StepLaw, scale: FloatArray, negligible: float) -> StepFactors:
+    """Factorise the noise of steps.
+
+    Parameters
+    ----------
+    law : StepLaw
+    scale : (state,) array
+        What each variable is measured by.
+    negligible : float
+        Relative variance of directions that are left out.
+    """
+    layout = law.layout
     carried = layout.carried
     dense = slice(0, layout.dense)
     remainder = law.covariance[:, :, dense, dense].sum(axis=0) / np.outer(scale[dense], scale[dense])

@@ -68,7 +68,7 @@ def prepare(machine: Machine, settings: SimulateSettings) -> Preparation:
     steps = settings.steps_per_period or default_steps(machine)
     law, step_error = resolved_step_law(embedding, filters, steps, settings.step_tolerance)
     relaxation = embedding.relaxation_time / machine.period
-    needed = 0 if settings.start == "steady" else int(np.ceil(RUN_IN_TIMES * relaxation))
+    needed = 0 if settings.start.kind == "steady" else int(np.ceil(RUN_IN_TIMES * relaxation))
     run_in = needed if settings.run_in is None else settings.run_in
     is_steady = run_in >= needed
     moments = MomentPlan(law, _doublings(embedding, machine.period / steps) if is_steady else 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from langevin_qtm.physics._model import Model, NonNegative, Positive
+from langevin_qtm.errors import InputError
+from langevin_qtm.physics._model import Finite, Model, Positive
+from langevin_qtm.physics.start import Equilibrated, Start
 from langevin_qtm.sampling.normals import LANES
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -39,12 +41,18 @@ class SimulateSettings(Model):
         Independent trajectories, a multiple of 64. Standard errors come from their scatter.
     seed : int
         Results depend on it, and not on threads or on how the run is cut into pieces.
-    start : {"equilibrated", "factorised", "steady"}
-        Before the run-in: in equilibrium with the static reservoirs, driven ones switched on at t = 0;
-        every oscillator thermal by itself and all reservoirs switched on; or drawn from the periodic
-        steady law (no run-in).
-    initial_temperature : float, optional
-        Temperature of the oscillators of a factorised start; by default that of the last reservoir.
+    start : {"equilibrated", "factorised", "steady"} or table
+        In equilibrium with the static reservoirs, driven ones switched on at the start; every oscillator in
+        a state of its own and all reservoirs switched on; or drawn from the periodic steady law. Tables as in
+        `langevin_qtm.physics.start`. Without `duration` it comes before the run-in (none if steady).
+    duration : float, optional
+        Follow the ensemble for this time instead of averaging over periods: moments at `points` equidistant
+        times from `start_time` on, through any protocol. `run_in`, `periods`, `target_error`, `time_limit`
+        and `steps_per_period` have no meaning then.
+    start_time : float
+        Time at which the ensemble starts; needs `duration`.
+    points : int
+        Output times, the start among them; needs `duration`.
     run_in : int, optional
         Periods between start and measurement. By default seven relaxation times of the slowest Floquet
         multiplier (none for a steady start); 0 measures the transient.
@@ -70,8 +78,10 @@ class SimulateSettings(Model):
     method: Literal["simulate"] = "simulate"
     trajectories: Annotated[int, Field(strict=True, ge=LANES, multiple_of=LANES)] = 256
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
-    start: Literal["equilibrated", "factorised", "steady"] = "equilibrated"
-    initial_temperature: NonNegative | None = None
+    start: Start = Equilibrated()
+    start_time: Finite = 0.0
+    duration: Positive | None = None
+    points: Annotated[int, Field(strict=True, ge=2)] = 201
     run_in: Annotated[int, Field(strict=True, ge=0)] | None = None
     periods: Count | None = None
     target_error: Positive | None = None
@@ -81,3 +91,21 @@ class SimulateSettings(Model):
     step_tolerance: Positive = 5e-4
     threads: Count | None = None
     recording: Recording = Recording()
+
+    @model_validator(mode="after")
+    def _has_one_purpose(self) -> SimulateSettings:
+        given = self.model_fields_set
+        periodic = ("run_in", "periods", "target_error", "time_limit", "steps_per_period")
+        over_time = ("start_time", "points")
+        if self.duration is None:
+            for name in over_time:
+                if name in given:
+                    raise InputError(f"`solver.{name}` needs `solver.duration`; add it, or remove `{name}`.")
+        else:
+            for name in periodic:
+                if getattr(self, name) is not None:
+                    raise InputError(
+                        f"`solver.{name}` does not go with `solver.duration`, which follows the ensemble "
+                        f"over time; remove one of them."
+                    )
+        return self

@@ -25,6 +25,7 @@ from langevin_qtm.exact.fluctuations import commutator_fluctuation
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.ensemble import sample_protocol
 from langevin_qtm.sampling.group import Group, Totals, new_group
 from langevin_qtm.sampling.normals import LANES
 from langevin_qtm.sampling.observables import (
@@ -40,7 +41,7 @@ from langevin_qtm.sampling.preparation import Preparation, prepare
 from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.short_time import unresolved_fluctuation
-from langevin_qtm.sampling.start import after_periods, start_covariance
+from langevin_qtm.sampling.start import after_periods, require_plain, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
 from langevin_qtm.schema import assemble
@@ -76,8 +77,8 @@ def simulate(
     xarray.Dataset
         The schema: period averages and phase-resolved means with companions `<name>_se`, sample
         trajectories over `time` (0 at the start of the measurement), and the audit of the noise power
-        spectrum over `frequency`. Standard errors come from the scatter of independent trajectories
-        (jackknife where a number is not a plain mean).
+        spectrum over `frequency`. With `duration`, ensemble averages over `time` instead. Standard errors
+        come from the scatter of independent trajectories (jackknife where a number is not a plain mean).
 
     Raises
     ------
@@ -101,6 +102,10 @@ def simulate(
     given = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
     settings = SimulateSettings(**(given | changes))
     report = progress or (lambda _: None)
+    if settings.duration is not None:
+        return sample_protocol(machine, settings, report)
+    machine.require_bare_period("simulate without `solver.duration`")
+    require_plain(settings.start)
     began = time.perf_counter()
     with threadpool_limits(1):  # small matrices, and numbers that do not depend on threads
         report(Progress("prepare", message="noise filters and step law"))
@@ -121,7 +126,7 @@ def simulate(
 def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[Group], Samples]:
     """Groups at the start of the measurement, the first with room for samples."""
     plan = preparation.plan
-    covariance = start_covariance(plan.law, settings.start, settings.initial_temperature)
+    covariance = start_covariance(plan.law, settings.start.kind, getattr(settings.start, "temperature", None))
     covariance = after_periods(plan.law, covariance, preparation.run_in)
     samples = sample_plan(plan, settings.recording)
     empty = np.zeros((0, 1, 1))
@@ -308,7 +313,7 @@ def _attributes(run: _Run) -> dict[str, object]:
         "method": "simulate",
         "seed": str(settings.seed),
         "trajectories": settings.trajectories,
-        "start": settings.start,
+        "start": settings.start.kind,
         "run_in_periods": run.preparation.run_in,
         "periods": run.periods,
         "stop_reason": run.stop_reason,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
 
 from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray, omega_coth
 from langevin_qtm.physics.embedding import Embedding
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.start import Start
 from langevin_qtm.sampling.step_law import Layout, StepLaw, step_law
 
 
@@ -32,7 +36,7 @@ def start_covariance(law: StepLaw, start: str, initial_temperature: float | None
     if start == "steady":
         return law.periodic_covariance[0][np.ix_(carried, carried)]
     machine = law.machine
-    covariance = _free_reservoirs(layout)
+    covariance = free_reservoirs(layout)
     switched = list(range(layout.contacts))
     if start == "factorised":
         temperature = machine.temperatures[-1] if initial_temperature is None else initial_temperature
@@ -42,7 +46,8 @@ def start_covariance(law: StepLaw, start: str, initial_temperature: float | None
         covariance[layout.bodies + bodies, layout.bodies + bodies] = thermal / 2
     else:
         switched = [c for c in switched if machine.contacts[c].reservoir in machine.driven_reservoirs]
-        _insert_static_law(layout, covariance, [c for c in range(layout.contacts) if c not in switched])
+        still = [c for c in range(layout.contacts) if c not in switched]
+        insert_static_law(layout, covariance, machine.undriven, still)
     slip = np.eye(layout.size)
     for index in switched:
         memory = layout.embedding.memories[index]
@@ -53,7 +58,16 @@ def start_covariance(law: StepLaw, start: str, initial_temperature: float | None
     return (slip @ covariance @ slip.T)[np.ix_(carried, carried)]
 
 
-def _free_reservoirs(layout: Layout) -> FloatArray:
+def require_plain(start: Start) -> None:
+    """Raise `InputError` for a start whose details are forgotten before a measurement over periods begins."""
+    if getattr(start, "oscillators", None) or getattr(start, "covariance", None):
+        raise InputError(
+            "`solver.start` describes single oscillators, but averages over periods forget them; "
+            "give `solver.duration` to follow the ensemble over time, or a plain start."
+        )
+
+
+def free_reservoirs(layout: Layout) -> FloatArray:
     """Every reservoir in its own equilibrium: noises and filter states, nothing else."""
     covariance = np.zeros((layout.size, layout.size))
     for index, noise_filter in enumerate(layout.filters):
@@ -68,10 +82,23 @@ def _free_reservoirs(layout: Layout) -> FloatArray:
     return covariance
 
 
-def _insert_static_law(layout: Layout, covariance: FloatArray, static: list[int]) -> None:
-    """Overwrite oscillators and static reservoirs by their common stationary law."""
+def insert_static_law(
+    layout: Layout, covariance: FloatArray, machine: Callable[[], Machine], static: list[int]
+) -> None:
+    """Overwrite oscillators and static reservoirs by their common stationary law.
+
+    Parameters
+    ----------
+    layout : Layout
+    covariance : (state, state) array
+        Changed in place.
+    machine : callable
+        Yields the machine with the static reservoirs alone, or raises `InputError`.
+    static : list of int
+        Its contacts, by their indices in the layout.
+    """
     try:
-        embedding = Embedding(layout.embedding.machine.undriven())
+        embedding = Embedding(machine())
         embedding.require_stable()
     except (InputError, UnstableMachineError):
         raise InputError(

@@ -34,11 +34,13 @@ TAYLOR_ORDER = 10
 class Layout:
     """Where each variable sits in the embedded state.
 
-    Order: positions, velocities, friction forces f, noises ξ, force integrals, filter states.
+    Order: positions, velocities, friction forces f, noises ξ, force integrals, filter states, and, if asked
+    for, the constant 1 through which deterministic forces and means enter.
     """
 
     embedding: Embedding
     filters: tuple[NoiseFilter, ...]
+    has_constant: bool = False
 
     @property
     def bodies(self) -> int:
@@ -85,7 +87,7 @@ class Layout:
     @property
     def size(self) -> int:
         """All variables."""
-        return self.filter[-1].stop
+        return self.filter[-1].stop + self.has_constant
 
     def thermal_noise_row(self, contact: int) -> FloatArray:
         """Row of the coloured part of u_c on the state."""
@@ -114,6 +116,12 @@ class Layout:
         gain = self.embedding.memories[contact].white_gain * self.filters[contact].white
         return 0.5 * gain**2 * self.embedding.machine.contacts[contact].couplings(t)
 
+    def jump(self, changes: list[FloatArray], later: list[FloatArray]) -> FloatArray:
+        """What a sudden change of couplings does to the state, see `Embedding.jump`."""
+        jump, own = np.eye(self.size), self.embedding.size
+        jump[:own, :own] = self.embedding.jump(changes, later)
+        return jump
+
     def generator(self, t: FloatArray) -> FloatArray:
         """Drift of the embedded state, dims (time, state, state)."""
         bodies, machine = self.bodies, self.embedding.machine
@@ -133,6 +141,8 @@ class Layout:
             drift[:, self.dynamic + index] = force
             part = np.arange(self.filter[index].start, self.filter[index].stop)
             drift[:, part, part] = -self.filters[index].rates
+        if self.has_constant:
+            drift[:, bodies : 2 * bodies, -1] = machine.forces(t)
         return drift
 
     def white_input(self, contact: int, t: FloatArray) -> FloatArray:
@@ -238,25 +248,23 @@ def step_law(
     edges : (substep + 1,) array, optional
         Each step is composed of substeps between these fractions of it, 0 to 1; by default it is one.
     """
-    layout = Layout(embedding, filters)
+    step = embedding.machine.period / steps
+    starts = step * np.arange(steps, dtype=float)
+    return law_of_steps(Layout(embedding, filters), starts, step, edges)
+
+
+def law_of_steps(layout: Layout, starts: FloatArray, step: float, edges: FloatArray | None = None) -> StepLaw:
+    """Propagators and noise covariances of steps of one length from the given times on, dim (phase,)."""
     edges = np.array([0.0, 1.0]) if edges is None else edges
     fresh = np.arange(layout.dynamic, layout.dense)
-    propagator = np.broadcast_to(np.eye(layout.size), (steps, layout.size, layout.size))
-    covariance = np.zeros((layout.contacts, steps, layout.size, layout.size))
-    for start, stop in pairwise(edges):
-        onward, noise = _substep(layout, steps, start, stop)
+    propagator = np.broadcast_to(np.eye(layout.size), (len(starts), layout.size, layout.size))
+    covariance = np.zeros((layout.contacts, len(starts), layout.size, layout.size))
+    for begin, end in pairwise(edges):
+        onward, noise = _advance(layout, starts + begin * step, (end - begin) * step, layout.contacts)
         propagator = onward @ propagator
         covariance = onward @ covariance @ onward.transpose(0, 2, 1) + noise
     propagator[:, :, fresh] = 0.0
     return StepLaw(layout, propagator, covariance)
-
-
-def _substep(layout: Layout, steps: int, start: float, stop: float) -> tuple[FloatArray, FloatArray]:
-    """Propagators and covariances from fraction `start` to `stop` of every step."""
-    step = layout.embedding.machine.period / steps
-    return _advance(
-        layout, step * (np.arange(steps, dtype=float) + start), step * (stop - start), layout.contacts
-    )
 
 
 def flow(layout: Layout, t: FloatArray, duration: float) -> FloatArray:
@@ -303,13 +311,14 @@ def resolved_step_law(
         When 64-fold subdivision is not enough.
     """
     fastest = float(np.abs(embedding.characteristic_rates()).max())
+    turns = embedding.machine.period / steps * fastest
     pieces, error = 1, np.inf
-    law = step_law(embedding, filters, steps, substep_edges(embedding, steps, fastest, pieces))
+    law = step_law(embedding, filters, steps, substep_edges(turns, pieces))
     while error > tolerance:
         pieces *= 2
         if pieces > 64:
             raise NotConvergedError("Step law", error, tolerance, "loosen `solver.step_tolerance`")
-        finer = step_law(embedding, filters, steps, substep_edges(embedding, steps, fastest, pieces))
+        finer = step_law(embedding, filters, steps, substep_edges(turns, pieces))
         error = max(
             _relative_change(law.steady_power, finer.steady_power),
             _relative_change(law.steady_covariance, finer.steady_covariance),
@@ -322,9 +331,16 @@ def _relative_change(old: FloatArray, new: FloatArray) -> float:
     return float(np.abs(new - old).max() / max(np.abs(new).max(), 1e-290))
 
 
-def substep_edges(embedding: Embedding, steps: int, fastest: float, pieces: int) -> FloatArray:
-    """Fractions of a step: 1/2, 3/4, 7/8, … until 1/fastest is resolved, each interval cut into pieces."""
-    levels = max(0, int(np.ceil(np.log2(embedding.machine.period / steps * fastest))))
+def substep_edges(turns: float, pieces: int) -> FloatArray:
+    """Fractions of a step: 1/2, 3/4, 7/8, … until the fastest rate is resolved, each cut into pieces.
+
+    Parameters
+    ----------
+    turns : float
+        Step length times the fastest rate.
+    pieces : int
+    """
+    levels = max(0, int(np.ceil(np.log2(max(turns, 1.0)))))
     dyadic = np.append(1 - 0.5 ** np.arange(levels + 1), 1.0)
     inner = dyadic[:-1, None] + np.diff(dyadic)[:, None] * np.arange(pieces) / pieces
     return np.append(inner.ravel(), 1.0)

@@ -150,5 +150,6 @@ def periodic_moments(period: MomentMap) -> Moments:
     systems = np.eye(size) - period.decay[:, None, None] * period.flow
     correlations = np.linalg.solve(systems, period.added.T[..., None])[..., 0].T
     crossed = (period.onward * period.amplitudes) @ (period.flow @ correlations).T
-    second = solve_discrete_lyapunov(period.flow, period.noise - crossed - crossed.T)
-    return Moments(np.asarray(0.5 * (second + second.T)), correlations, np.zeros(len(period.constant)))
+    second: FloatArray = solve_discrete_lyapunov(period.flow, period.noise - crossed - crossed.T)
+    symmetric: FloatArray = 0.5 * (second + second.T)
+    return Moments(symmetric, np.asarray(correlations, dtype=np.float64), np.zeros(len(period.constant)))

@@ -3,8 +3,8 @@
 The machine is linear and its noise Gaussian, so second moments obey a closed linear equation once the noise
 kernel is a sum of exponentials (`thermal_kernel`, relative error below 1e-8). Its solution over an interval
 is an affine map (`moment_map`), computed by steps that integrate the noise exactly (`sweep`). While
-the protocol lasts, the maps go on from the start; from then on, powers of the map of one period carry the state,
-so that a long horizon costs the logarithm of its length.
+the protocol lasts, the maps go on from the start; from then on, powers of the map of one period carry the
+state, so that a long horizon costs the logarithm of its length.
 """
 
 from __future__ import annotations

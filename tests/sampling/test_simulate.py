@@ -231,8 +231,7 @@ def test_run_that_has_not_settled_warns():
     with pytest.warns(AccuracyWarning, match=r"Block averages still drift .*lengthen `solver\.run_in`"):
         run = simulate(
             isothermal(2.0, 1.3, 0.001, static_gamma=0.02),
-            start="factorised",
-            initial_temperature=0.0,
+            start={"kind": "factorised", "temperature": 0.0},
             run_in=0,
             periods=32,
             trajectories=256,
@@ -260,12 +259,12 @@ def test_run_that_has_not_settled_warns():
         ({"target_error": 0.0}, "`target_error` = 0.0 is not allowed: it must be greater than 0."),
         ({"time_limit": float("inf")}, "`time_limit` = inf is not allowed: it must be a finite number."),
         (
-            {"initial_temperature": -0.1},
-            "`initial_temperature` = -0.1 is not allowed: it must be greater than or equal to 0.",
+            {"start": {"kind": "factorised", "temperature": -0.1}},
+            "`start.temperature` = -0.1 is not allowed: it must be greater than or equal to 0.",
         ),
         (
             {"start": "cold"},
-            "`start` = 'cold' is not allowed: it must be 'equilibrated', 'factorised' or 'steady'.",
+            "`start.kind` = 'cold' is not known; use one of 'factorised', 'equilibrated', 'steady'.",
         ),
         ({"perods": 3}, "`perods` = 3 is not a known key; remove it or correct its spelling."),
         (

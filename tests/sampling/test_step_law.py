@@ -267,7 +267,7 @@ def test_force_integrals_start_anew_at_every_step():
 
 def test_substeps_resolve_the_fastest_rate_at_the_end_of_a_step():
     embedding = Embedding(MACHINES["high cut-off"])
-    edges = substep_edges(embedding, 64, 1000.0, 3)
+    edges = substep_edges(embedding.machine.period / 64 * 1000.0, 3)
     step = embedding.machine.period / 64
     assert (edges[0], edges[-1]) == (0.0, 1.0)
     assert np.all(np.diff(edges) > 0)
@@ -310,7 +310,12 @@ def settling(name, pieces):
     embedding, filters = found.layout.embedding, found.layout.filters
     fastest = float(np.abs(embedding.characteristic_rates()).max())
     laws = [
-        step_law(embedding, filters, found.steps, substep_edges(embedding, found.steps, fastest, p))
+        step_law(
+            embedding,
+            filters,
+            found.steps,
+            substep_edges(embedding.machine.period / found.steps * fastest, p),
+        )
         for p in pieces
     ]
     return np.array(

@@ -57,9 +57,9 @@ class Propagated:
 def transient_scores(machine, start, periods, **settings):
     """z-scores of every phase-resolved moment of a sampled transient against the propagated ones."""
     law = prepare(machine, SimulateSettings(run_in=0)).plan.law
-    expected = Propagated(
-        law, start_covariance(law, start, settings.get("initial_temperature")), periods
-    ).moments
+    given = start if isinstance(start, dict) else {"kind": start}
+    begun = start_covariance(law, given["kind"], given.get("temperature"))
+    expected = Propagated(law, begun, periods).moments
     run = simulate(machine, start=start, run_in=0, periods=periods, recording=NO_RECORD, seed=11, **settings)
     assert run.attrs["steady_state_confirmed"] == 1  # too short to tell
     z = []
@@ -84,9 +84,9 @@ def transient_scores(machine, start, periods, **settings):
 )
 def test_first_periods_are_those_of_the_propagated_start(machine, start, temperature):
     count = 64 * 64
-    z, run, expected, steady = transient_scores(
-        machine, start, 2, trajectories=count, initial_temperature=temperature
-    )
+    if temperature is not None:
+        start = {"kind": start, "temperature": temperature}
+    z, run, expected, steady = transient_scores(machine, start, 2, trajectories=count)
     assert len(z) > 300
     assert np.abs(z).max() < z_limit(len(z), count - 1)
     # power: the moments of the steady state would be refused
@@ -161,8 +161,7 @@ def sampled_scores(unitary):
     """z-scores of sampled position covariances over the first period against unitary dynamics."""
     run = simulate(
         SOFT,
-        start="factorised",
-        initial_temperature=INITIAL,
+        start={"kind": "factorised", "temperature": INITIAL},
         run_in=0,
         periods=1,
         trajectories=64 * 40,

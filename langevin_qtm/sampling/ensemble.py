@@ -1,0 +1,363 @@
+"""An ensemble over time: trajectories from any start through any protocol, moments at equidistant times.
+
+Where nothing repeats, the law of the steps is computed interval by interval, all groups of trajectories are
+taken through it, and it is forgotten. Moments at the end of an interval come from conditional means some
+steps before it (see `moments`): products of what the state there predicts, plus what is known of the noise
+since.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from langevin_qtm.errors import InputError
+from langevin_qtm.physics import thermodynamics
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.embedding import Embedding
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.ensemble_start import ensemble_start
+from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
+from langevin_qtm.sampling.kernel import run_periods
+from langevin_qtm.sampling.noise_filter import fit_noise_filter
+from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
+from langevin_qtm.sampling.preparation import BAND_FACTOR, LOOK_AHEAD, RADIANS_PER_STEP, STEPS_PER_HARMONIC
+from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.sampling.settings import SimulateSettings
+from langevin_qtm.sampling.statistics import jackknife
+from langevin_qtm.sampling.step_law import Layout, StepLaw, law_of_steps, substep_edges
+from langevin_qtm.schema import assemble
+
+PIECES = 2  # of each substep; the error estimate compares with 1
+BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
+RATE_SAMPLES = 64
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Times of the run.
+
+    Attributes
+    ----------
+    outputs : (time,) array
+        Where moments are taken, the start among them.
+    edges : (edge,) array
+        These and the events between them.
+    longest : float
+        Longest step.
+    substeps : (substep + 1,) array
+        Cut of every step.
+    """
+
+    outputs: FloatArray
+    edges: FloatArray
+    longest: float
+    substeps: FloatArray
+
+    def steps(self, start: float, stop: float) -> int:
+        """Steps between two edges."""
+        return max(1, int(np.ceil((stop - start) / self.longest - 1e-9)))
+
+
+def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report) -> xr.Dataset:
+    """Ensemble averages over time, from `settings.start_time` for `settings.duration`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The schema over `time`, each average with a companion `<name>_se` from the scatter of trajectories,
+        and the first `recording.trajectories` of them.
+
+    Raises
+    ------
+    InputError
+        For couplings that are not finite, and starts that do not exist.
+    NotConvergedError
+        When a noise filter misses its tolerance.
+    """
+    began = time.perf_counter()
+    with threadpool_limits(1):
+        report(Progress("prepare", message="noise filters and start"))
+        layout, grid = _prepared(machine, settings)
+        run = _Ensemble(layout, grid, settings)
+        results = []
+        for values in run.through(report):
+            results.append(values)
+        report(Progress("evaluate"))
+    names = results[0].keys()
+    variables = {name: np.array([result[name] for result in results]) for name in names}
+    coordinates: dict[str, np.ndarray] = {"time": grid.outputs}
+    if settings.recording.trajectories:
+        variables |= run.stored()
+        coordinates["trajectory"] = np.arange(settings.recording.trajectories)
+    attrs = {
+        "method": "simulate",
+        "seed": str(settings.seed),
+        "trajectories": settings.trajectories,
+        "start": settings.start.model_dump_json(exclude_none=True),
+        "start_time": settings.start_time,
+        "duration": settings.duration,
+        "time_step": grid.longest,
+        "step_error": run.step_error(),
+        "noise_fit_error": max(f.error for f in layout.filters),
+        "noise_band": layout.filters[0].band,
+        "wall_seconds": time.perf_counter() - began,
+    }
+    reasons = {"pearson": "a single oscillator", "entropy_production": "a reservoir at zero temperature"}
+    undefined = {n: text for n, text in reasons.items() if np.any(np.isnan(variables[n]))}
+    dataset = assemble(machine, variables, attrs, coordinates, undefined, ("time",))
+    if any(not contact.density.memory().size for contact in machine.contacts):
+        for name in ("velocity_covariance", "system_energy", "heat_current", "entropy_production"):
+            dataset[name].attrs["uv_sensitive"] = "grows with the logarithm of attribute noise_band"
+            dataset[f"{name}_se"].attrs["uv_sensitive"] = dataset[name].attrs["uv_sensitive"]
+    return dataset
+
+
+def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Grid]:
+    """Layout with its noise filters, and the times."""
+    start, duration = settings.start_time, settings.duration or 0.0
+    outputs = start + np.linspace(0.0, duration, settings.points)
+    events = [event for event in machine.events if start < event < outputs[-1]]
+    edges = np.unique([*outputs, *events])
+    samples = np.unique(
+        np.concatenate([edges, np.linspace(start, outputs[-1], RATE_SAMPLES * machine.order)])
+    )
+    embedding = Embedding(machine)
+    generators = embedding.generator(samples)
+    if not np.all(np.isfinite(generators)):
+        bad = float(samples[~np.isfinite(generators).all(axis=(1, 2))][0])
+        raise InputError(
+            f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope."
+        )
+    rates = np.abs(np.linalg.eigvals(generators)).ravel()
+    frequency = float(np.sqrt(machine.squared_frequencies(samples).max()))
+    drive = float(machine.clock.rate(samples).max()) * machine.order
+    scales = [scale for contact in machine.contacts for scale in contact.density.scales]
+    band = BAND_FACTOR * max(frequency, drive, *scales)
+    bottom = BOTTOM * float(rates[rates > 1e-12 * rates.max()].min())
+    fitted = {
+        temperature: fit_noise_filter(temperature, band, bottom, settings.noise_tolerance)
+        for temperature in {contact.temperature for contact in machine.contacts}
+    }
+    filters = tuple(fitted[contact.temperature] for contact in machine.contacts)
+    longest = min(RADIANS_PER_STEP / frequency, 2 * np.pi / drive / STEPS_PER_HARMONIC)
+    substeps = substep_edges(longest * float(rates.max()), PIECES)
+    return Layout(embedding, filters, has_constant=True), Grid(outputs, edges, longest, substeps)
+
+
+class _Ensemble:
+    """All trajectories, and their exact law by the same steps."""
+
+    def __init__(self, layout: Layout, grid: Grid, settings: SimulateSettings):
+        self.layout, self.grid, self.settings = layout, grid, settings
+        self.mean, self.covariance = ensemble_start(
+            layout, settings.start, settings.start_time, grid.longest, grid.substeps
+        )
+        kept = layout.carried
+        self.coarse = self.covariance[np.ix_(kept, kept)]
+        self.errors: list[float] = []
+        self.scale = np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300))
+        indices = range(settings.trajectories // LANES)
+        self.rngs = [seed_lanes(settings.seed, index) for index in indices]
+        self.states = [self._draw(rng) for rng in self.rngs]
+        self.samples: list[FloatArray] = []
+
+    def _draw(self, rng: np.ndarray) -> FloatArray:
+        """States (carried, lane) from the law at the start."""
+        kept = self.layout.carried
+        scale = self.scale[kept]
+        values, vectors = np.linalg.eigh(self.covariance[np.ix_(kept, kept)] / np.outer(scale, scale))
+        root = scale[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
+        draws = np.empty(len(kept) * LANES)
+        fill_normals(rng, draws)
+        return self.mean[kept][:, None] + root @ draws.reshape(len(kept), LANES)
+
+    def through(self, report: Report) -> Iterator[dict[str, FloatArray]]:
+        """Observables with errors at each output time."""
+        grid, threads = self.grid, self.settings.threads or os.cpu_count() or 1
+        nothing = np.zeros((len(self.layout.carried),) * 2)
+        yield self._observed(grid.edges[0], self.states, nothing)
+        with ThreadPoolExecutor(min(threads, len(self.states))) as pool:
+            for place, (start, stop) in enumerate(pairwise(grid.edges)):
+                found = self._interval(pool, start, stop)
+                if np.any(np.abs(grid.outputs - stop) < 1e-12 * max(1.0, abs(stop))):
+                    yield self._observed(stop, *found)
+                report(Progress("measure", place + 1, len(grid.edges) - 1, f"t = {stop:.4g}"))
+
+    def _interval(
+        self, pool: ThreadPoolExecutor, start: float, stop: float
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Advance all trajectories; conditional means at the end, and covariance of what they leave out."""
+        layout, kept = self.layout, self.layout.carried
+        steps = self.grid.steps(start, stop)
+        step = (stop - start) / steps
+        starts = start + step * np.arange(steps, dtype=float)
+        # at a jump, couplings of the last step are those before it: Gauss nodes never touch the ends
+        law = law_of_steps(layout, starts, step, self.grid.substeps)
+        jump = self._jump(stop)[np.ix_(kept, kept)]
+        self._carry_law(law, starts, step, jump)
+        ahead = min(steps, max(1, int(LOOK_AHEAD / RADIANS_PER_STEP * self.grid.longest / step)))
+        flow, noise = np.eye(len(kept)), np.zeros((len(kept),) * 2)
+        for k in range(steps - ahead, steps):
+            one = law.propagator[k][np.ix_(kept, kept)]
+            flow, noise = (
+                one @ flow,
+                one @ noise @ one.T + law.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)],
+            )
+        scale = np.maximum(
+            self.scale, np.sqrt(np.maximum(law.covariance.sum(axis=0).max(axis=0).diagonal(), 1e-300))
+        )
+        total = (self.grid.edges[-1] - self.grid.edges[0]) / self.grid.longest
+        factors = factorised(law, scale, NEGLIGIBLE / max(1e3, total))
+        early, late = _split(factors, steps - ahead)
+        self.states = list(
+            pool.map(lambda i: _advance(early, self.states[i], self.rngs[i]), range(len(self.states)))
+        )
+        predicted = [jump @ flow @ state for state in self.states]
+        moved = pool.map(lambda i: _advance(late, self.states[i], self.rngs[i]), range(len(self.states)))
+        self.states = [jump @ state for state in moved]
+        return predicted, jump @ noise @ jump.T
+
+    def _jump(self, at: float) -> FloatArray:
+        """What an event does to the state."""
+        machine = self.layout.embedding.machine
+        before, after = np.array([np.nextafter(at, -np.inf)]), np.array([at])
+        later = [contact.couplings(after)[0] for contact in machine.contacts]
+        changes = [g - c.couplings(before)[0] for g, c in zip(later, machine.contacts, strict=True)]
+        return self.layout.jump([np.where(np.abs(d) > 1e-9, d, 0.0) for d in changes], later)
+
+    def _carry_law(self, law: StepLaw, starts: FloatArray, step: float, jump: FloatArray) -> None:
+        """Covariance by these steps, and by steps of half as many substeps: their difference is the error."""
+        kept = self.layout.carried
+        rough = law_of_steps(self.layout, starts, step, self.grid.substeps[::PIECES])
+        fine, coarse = self.covariance[np.ix_(kept, kept)], self.coarse
+        for k in range(len(starts)):
+            one, other = law.propagator[k][np.ix_(kept, kept)], rough.propagator[k][np.ix_(kept, kept)]
+            fine = one @ fine @ one.T + law.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
+            coarse = other @ coarse @ other.T + rough.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
+        fine, self.coarse = jump @ fine @ jump.T, jump @ coarse @ jump.T
+        self.covariance[np.ix_(kept, kept)] = fine
+        self.scale = np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300))
+        positions = slice(0, self.layout.bodies)
+        change = np.abs(self.coarse - fine)[positions].max(axis=1)
+        self.errors.append(float((change / np.abs(fine)[positions].max(axis=1)).max()))
+
+    def step_error(self) -> float:
+        """Largest relative change of covariances when substeps are halved."""
+        return max(self.errors, default=0.0)
+
+    def _observed(self, t: float, predicted: list[FloatArray], noise: FloatArray) -> dict[str, FloatArray]:
+        """Averages over trajectories and their standard errors."""
+        layout, kept = self.layout, self.layout.carried
+        at, bodies = np.array([t]), self.layout.bodies
+        rows = np.zeros((2 * bodies + layout.contacts, layout.size))
+        rows[np.arange(2 * bodies), np.arange(2 * bodies)] = 1.0
+        for c in range(layout.contacts):
+            rows[2 * bodies + c] = layout.force_row(c, at)[0]
+        rows = rows[:, kept]
+        means = np.concatenate([rows @ state for state in predicted], axis=1).T  # (trajectory, row)
+        known = rows @ noise @ rows.T
+        for c in range(layout.contacts):
+            known[bodies : 2 * bodies, 2 * bodies + c] += layout.kicks(c, at)[0]
+        if self.settings.recording.trajectories:
+            self.samples.append(self.states[0][: 2 * bodies, : self.settings.recording.trajectories].copy())
+        samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
+        values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
+        return {**values, **{f"{name}_se": error for name, error in errors.items()}}
+
+    def stored(self) -> dict[str, FloatArray]:
+        """Positions and velocities of the stored trajectories, (trajectory, time, oscillator)."""
+        stored = np.array(self.samples).transpose(2, 0, 1)
+        bodies = self.layout.bodies
+        return {"position": stored[..., :bodies], "velocity": stored[..., bodies:]}
+
+
+def _averages(layout: Layout, t: float, means: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Variables of the schema at one time from means over trajectories (leading axes allowed)."""
+    machine, bodies, at = layout.embedding.machine, layout.bodies, np.array([t])
+    first, second = means["first"][..., : 2 * bodies], means["second"]
+    x, v = slice(0, bodies), slice(bodies, 2 * bodies)
+    covariance = second[..., : 2 * bodies, : 2 * bodies] - first[..., :, None] * first[..., None, :]
+    shape = second.shape[:-2]
+    power, heat = np.zeros((*shape, bodies)), np.zeros((*shape, len(machine.reservoirs)))
+    for c, contact in enumerate(machine.contacts):
+        pulled, pushed = second[..., x, 2 * bodies + c], second[..., v, 2 * bodies + c]
+        g, rate = contact.couplings(at)[0], contact.coupling_rates(at)[0]
+        power -= rate * pulled
+        heat[..., contact.reservoir] += pulled @ rate + pushed @ g
+    diagonal = np.einsum("...ii->...i", second)
+    squares = machine.squared_frequencies(at)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -(heat / machine.temperatures).sum(axis=-1)
+    return {
+        "position_mean": first[..., x],
+        "velocity_mean": first[..., v],
+        "position_covariance": covariance[..., x, x],
+        "velocity_covariance": covariance[..., v, v],
+        "position_velocity_covariance": covariance[..., x, v],
+        "pearson": thermodynamics.pearson(covariance[..., x, x]),
+        "local_power": power,
+        "power": power.sum(axis=-1),
+        "heat_current": heat,
+        "modulation_power": 0.5 * machine.squared_frequency_rates(at)[0] * diagonal[..., x],
+        "force_power": machine.forces(at)[0] * first[..., v],
+        "system_energy": 0.5 * (diagonal[..., v] + squares * diagonal[..., x]),
+        "entropy_production": np.where(np.isfinite(entropy), entropy, np.nan),
+    }
+
+
+def _split(factors: StepFactors, place: int) -> tuple[StepFactors, StepFactors]:
+    """The steps before a place, and those from it on."""
+    shared = factors.decay, factors.filter_noise, factors.blocks
+    return tuple(  # type: ignore[return-value]
+        StepFactors(
+            np.ascontiguousarray(factors.drift[part]), np.ascontiguousarray(factors.noise[part]), *shared
+        )
+        for part in (slice(0, place), slice(place, None))
+    )
+
+
+def _advance(factors: StepFactors, state: FloatArray, rng: np.ndarray) -> FloatArray:
+    """One group, (carried, lane), through all steps."""
+    steps, dense, carried = factors.drift.shape
+    if not steps:
+        return state
+    bodies, contacts = 1, len(factors.blocks)
+    flat = np.concatenate([state.ravel(), np.zeros(factors.normals * LANES)])
+    none = np.zeros((0, 2), dtype=np.intp)
+    run_periods(
+        1,
+        rng,
+        flat,
+        np.zeros((dense + bodies) * LANES),
+        np.zeros((4 * bodies + contacts) * LANES),
+        factors.drift,
+        factors.noise,
+        factors.decay,
+        factors.filter_noise,
+        factors.blocks,
+        np.zeros((steps, contacts, bodies)),
+        np.zeros((1, 0, carried)),
+        np.zeros(1, dtype=np.intp),
+        none,
+        none,
+        np.zeros(0),
+        np.zeros(0),
+        np.zeros(4 * LANES),
+        np.array([2**62, 0, 0]),
+        np.zeros(6 * LANES),
+        np.zeros((0, 1, 1)),
+        1,
+        np.zeros(3, dtype=np.int64),
+    )
+    return flat[: carried * LANES].reshape(carried, LANES)
