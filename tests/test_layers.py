@@ -104,7 +104,9 @@ def test_no_module_imports_itself_in_a_circle():
             assert module not in reach(module), module
 
 
-@pytest.mark.parametrize("helper", ["time_domain.py", "published.py"])
+@pytest.mark.parametrize(
+    "helper", ["time_domain.py", "published.py", "finite_bath.py", "frequency_transient.py"]
+)
 def test_independent_references_share_no_code_with_the_package(helper):
     assert imports((HELPERS / helper).read_text(encoding="utf-8")) == set()
 
