@@ -13,13 +13,14 @@ from rich.text import Text
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.schema import PERIOD_AVERAGES
+from langevin_qtm.schema import OVER_TIME, PERIOD_AVERAGES, SCHEMA
 
 COMPANIONS = {"simulate": "_se", "periodic_steady_state": "_error", "second_order": "_error"}
 ERROR_TITLES = {"_se": "std. error", "_error": "error"}
 SYMMETRIC = {"position_covariance", "velocity_covariance"}
 HIDDEN_ATTRIBUTES = {"Conventions", "config_json", "machine"}
 MAX_DECIMALS = 6
+SHOWN_TIMES = 5
 
 
 def companion(dataset: xr.Dataset) -> str:
@@ -49,7 +50,7 @@ def averages(dataset: xr.Dataset) -> Iterator[tuple[str, FloatArray, FloatArray]
 
 def elements(dataset: xr.Dataset, name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Label, such as `local_power[A]`, and index of each number; a symmetric pair only once."""
-    dims = PERIOD_AVERAGES[name].dims
+    dims = SCHEMA[name].dims
     for index in np.ndindex(*(dataset.sizes[dim] for dim in dims)):
         if name in SYMMETRIC and index[0] > index[1]:
             continue
@@ -85,8 +86,29 @@ def numbers_table(*columns: str) -> Table:
     return table
 
 
+def is_over_time(dataset: xr.Dataset) -> bool:
+    """Whether averages are functions of time."""
+    return "position_covariance" in dataset and "time" in dataset["position_covariance"].dims
+
+
+def over_time_table(dataset: xr.Dataset) -> Table:
+    """Every observable at a few times, the first and the last among them."""
+    places = np.unique(np.linspace(0, dataset.sizes["time"] - 1, SHOWN_TIMES).round().astype(int))
+    table = numbers_table(*(f"t = {dataset['time'].values[place]:.4g}" for place in places))
+    for name in (*PERIOD_AVERAGES, *OVER_TIME):
+        if name not in dataset:
+            continue
+        for label, index in elements(dataset, name):
+            values = dataset[name].transpose("time", *SCHEMA[name].dims).values[:, *index]
+            if np.any(np.isfinite(values)):
+                table.add_row(Text(label), *(number(float(values[place]), 0.0) for place in places))
+    return table
+
+
 def averages_table(dataset: xr.Dataset) -> Table:
-    """Every defined period average with its error."""
+    """Every defined period average with its error; a few times where averages are functions of time."""
+    if is_over_time(dataset):
+        return over_time_table(dataset)
     table = numbers_table("value", ERROR_TITLES[companion(dataset)])
     for name, values, errors in averages(dataset):
         for label, index in elements(dataset, name):

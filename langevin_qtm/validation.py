@@ -2,7 +2,8 @@
 
 Sampled averages are judged by z = (value - exact) / error, with the standard error, the error of the exact
 value and the bias allowance of the run (its `step_error` plus `noise_fit_error`, relative to the largest
-number of the variable) in quadrature. The limit on the largest |z| is the two-sided Student quantile at
+number of the variable) in quadrature. Ensembles over time are held against `transient` at each of their times;
+the table shows the farthest one. The limit on the largest |z| is the two-sided Student quantile at
 `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
 probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must agree within the sum of
 their error bounds; second order is held against second order, since at finite coupling it differs from the
@@ -11,6 +12,7 @@ exact values by right.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,9 +35,12 @@ from langevin_qtm.report import (
     companion,
     elements,
     error_number,
+    is_over_time,
     number,
     numbers_table,
 )
+from langevin_qtm.schema import OVER_TIME, PERIOD_AVERAGES, SCHEMA
+from langevin_qtm.transients.transient import transient
 
 FALSE_ALARM = 1e-3
 ROUNDING = 1e-12
@@ -77,11 +82,14 @@ class Validation:
         Largest |z| that still agrees.
     is_sampled : bool
         Whether errors are standard errors, else error bounds.
+    compared : int, optional
+        Numbers compared, where rows show only the farthest of many.
     """
 
     rows: tuple[Row, ...]
     threshold: float
     is_sampled: bool
+    compared: int | None = None
 
     @property
     def judged(self) -> tuple[Row, ...]:
@@ -99,7 +107,7 @@ class Validation:
         return abs(self.worst.z) <= self.threshold
 
     def __str__(self) -> str:
-        worst, count = self.worst, len(self.judged)
+        worst, count = self.worst, self.compared or len(self.judged)
         unit = "standard errors" if self.is_sampled else "times the error bound"
         reach = f"{abs(worst.z):.2f} {unit} in {worst.label}, limit {self.threshold:.2f}"
         if self.agrees:
@@ -147,7 +155,14 @@ def validate(dataset: xr.Dataset) -> Validation:
     UnstableMachineError, NotConvergedError
         When the reference does not exist, or is not reached.
     """
+    if dataset.attrs.get("method") == "transient":
+        raise InputError(
+            "The dataset holds exact moments over time, against which sampled ones are validated; "
+            "its own check is `energy_residual`."
+        )
     machine, is_sampled = stored_machine(dataset), companion(dataset) == "_se"
+    if is_over_time(dataset):
+        return _validate_over_time(dataset, machine)
     is_second_order = dataset.attrs["method"] == "second_order"
     exact = _reference(periodic_steady_state, machine, is_needed=not is_second_order)
     perturbative = _reference(second_order, machine, is_needed=is_second_order)
@@ -160,10 +175,41 @@ def validate(dataset: xr.Dataset) -> Validation:
         )
     if not is_sampled:
         return Validation(rows, 1.0, is_sampled)
+    return Validation(rows, _limit(dataset, count), is_sampled)
+
+
+def _limit(dataset: xr.Dataset, count: int) -> float:
+    """Largest |z| that so many correct numbers exceed with probability `FALSE_ALARM`."""
     freedom = int(dataset.attrs.get("trajectories", 0)) - 1
     if freedom < 1:
         raise InputError("The dataset's attribute `trajectories` must be an integer >= 2; run it again.")
-    return Validation(rows, float(stats.t.isf(FALSE_ALARM / (2 * count), freedom)), is_sampled)
+    return float(stats.t.isf(FALSE_ALARM / (2 * count), freedom))
+
+
+def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
+    """Every average at every time against the exact moments; one row for each element, at its farthest."""
+    times = dataset["time"].values
+    exact = transient(machine, times, json.loads(dataset.attrs["start"]), float(dataset.attrs["start_time"]))
+    rows, count = [], 0
+    for name in (*PERIOD_AVERAGES, *OVER_TIME):
+        if name not in dataset or f"{name}_se" not in dataset:
+            continue
+        dims = ("time", *SCHEMA[name].dims)
+        values, errors = (dataset[n].transpose(*dims).values for n in (name, f"{name}_se"))
+        z = _deviations(dataset[name], values, errors, exact, True, _bias(dataset))
+        for label, index in elements(dataset, name):
+            own = z[:, *index]
+            if np.all(np.isnan(own)):
+                continue
+            place = int(np.nanargmax(np.abs(own)))
+            numbers = [float(a[place, *index]) for a in (values, errors, exact[name].values)]
+            rows.append(
+                Row(name, f"{label} at t = {times[place]:.4g}", *numbers, math.nan, float(own[place]))
+            )
+            count += int(np.isfinite(own).sum())
+    if not rows:
+        raise InputError("The dataset has no average over time with an error; run it again.")
+    return Validation(tuple(rows), _limit(dataset, max(count, 1)), True, count)
 
 
 def _reference(
@@ -185,13 +231,18 @@ def _rows(
     judge: xr.Dataset | None,
     is_sampled: bool,
 ) -> Iterator[Row]:
-    bias = sum(float(dataset.attrs.get(name, 0.0)) for name in ("step_error", "noise_fit_error"))
+    bias = _bias(dataset)
     for name, values, errors in averages(dataset):
         columns = [_column(reference, name, values) for reference in (exact, perturbative)]
         z = _deviations(dataset[name], values, errors, judge, is_sampled, bias)
         for label, index in elements(dataset, name):
             numbers = [float(array[index]) for array in (values, errors, *columns, z)]
             yield Row(name, label, *numbers)
+
+
+def _bias(dataset: xr.Dataset) -> float:
+    """Bias that the run allows itself, relative to the largest number of a variable."""
+    return sum(float(dataset.attrs.get(name, 0.0)) for name in ("step_error", "noise_fit_error"))
 
 
 def _column(reference: xr.Dataset | None, name: str, like: FloatArray) -> FloatArray:

@@ -71,7 +71,7 @@ class TransientSettings(Model):
     @model_validator(mode="after")
     def _has_times(self) -> TransientSettings:
         if (self.duration is None) == (self.times is None):
-            raise InputError("`solver` needs either `duration` (and `points`) or `times`; give one of them.")
+            raise InputError("`duration` or `times` must be given, and not both; choose one of them.")
         return self
 
     def resolved_times(self) -> FloatArray:

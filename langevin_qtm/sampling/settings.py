@@ -94,18 +94,17 @@ class SimulateSettings(Model):
 
     @model_validator(mode="after")
     def _has_one_purpose(self) -> SimulateSettings:
-        given = self.model_fields_set
         periodic = ("run_in", "periods", "target_error", "time_limit", "steps_per_period")
         over_time = ("start_time", "points")
         if self.duration is None:
             for name in over_time:
-                if name in given:
-                    raise InputError(f"`solver.{name}` needs `solver.duration`; add it, or remove `{name}`.")
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise InputError(f"`{name}` needs `duration`; add it, or remove `{name}`.")
         else:
             for name in periodic:
                 if getattr(self, name) is not None:
                     raise InputError(
-                        f"`solver.{name}` does not go with `solver.duration`, which follows the ensemble "
+                        f"`{name}` does not go with `duration`, which follows the ensemble "
                         f"over time; remove one of them."
                     )
         return self

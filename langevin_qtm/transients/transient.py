@@ -117,7 +117,7 @@ def parse_start(start: Start | str) -> Start:
     try:
         return TypeAdapter(Start).validate_python(start)
     except ValidationError as error:
-        raise InputError(f"`start`: {sentence(error)}") from None
+        raise InputError(sentence(error).replace("`input", "`start", 1)) from None
 
 
 def _checked_times(times: ArrayLike, start_time: float) -> FloatArray:
@@ -147,9 +147,11 @@ def _prepared(machine: Machine, start_time: float, end: float) -> tuple[MomentSy
         late + last_period * np.arange(RATE_SAMPLES * machine.order) / (RATE_SAMPLES * machine.order)
     )
     times = np.unique(np.concatenate(spans))
-    generators = embedding.generator(times)
-    if not np.all(np.isfinite(generators)):
-        bad = float(times[~np.isfinite(generators).all(axis=(1, 2))][0])
+    with np.errstate(all="ignore"):
+        generators = embedding.generator(times)
+        finite = np.isfinite(generators).all(axis=(1, 2)) & np.isfinite(machine.forces(times)).all(axis=1)
+    if not np.all(finite):
+        bad = float(times[~finite][0])
         raise InputError(
             f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope."
         )

@@ -158,7 +158,7 @@ REFUSED = {
     "unknown method": (
         '"simulate"',
         '"magic"',
-        "`solver.method` = 'magic' is not known; use one of 'simulate', 'periodic",
+        "`solver.method` = 'magic' is not known; use one of 'simulate', 'transient'",
     ),
     "no method": ('method = "simulate"', "", "`solver.method` is missing; add it"),
     "no solver": (TEXT[TEXT.index("[solver]") :], "", "`solver` is missing; add it"),
@@ -191,7 +191,7 @@ REFUSED = {
     "transient": (
         '"simulate"',
         '"transient"',
-        "`solver.method` = 'transient' is not supported by this version; use one",
+        "`solver.trajectories` = 64 is not a known key; remove it",
     ),
     "sweep": ("[solver]", "[sweep]\n[solver]", "`sweep` is not supported by this version; remove it"),
     "envelope": (
