@@ -99,7 +99,7 @@ def over_time_table(dataset: xr.Dataset) -> Table:
         if name not in dataset:
             continue
         for label, index in elements(dataset, name):
-            values = dataset[name].transpose("time", *SCHEMA[name].dims).values[:, *index]
+            values = dataset[name].transpose(*SCHEMA[name].dims, "time").values[index]
             if np.any(np.isfinite(values)):
                 table.add_row(Text(label), *(number(float(values[place]), 0.0) for place in places))
     return table

@@ -204,6 +204,33 @@ def assemble(
     return dataset
 
 
+def mark_band_dependence(dataset: xr.Dataset, machine: Machine, is_sudden: bool) -> None:
+    """Mark, as attribute `uv_sensitive`, variables over time that depend on the band of the noise.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Changed in place.
+    machine : Machine
+        Velocities, and heat from strictly Ohmic reservoirs, depend on the band.
+    is_sudden : bool
+        Whether such a reservoir is switched on suddenly; all second moments do then.
+    """
+    if all(contact.density.memory().size for contact in machine.contacts):
+        return
+    finite = {"position_mean", "velocity_mean", "force_power", "force_work"}
+    sensitive = {
+        "velocity_covariance",
+        "system_energy",
+        "heat_current",
+        "entropy_production",
+        "system_entropy",
+    }
+    for name in OVER_TIME.keys() | PERIOD_AVERAGES.keys():
+        if name in dataset and (name in sensitive or (is_sudden and name not in finite)):
+            dataset[name].attrs["uv_sensitive"] = "grows with the logarithm of attribute noise_band"
+
+
 def exact_averages(
     machine: Machine,
     base: Mapping[str, FloatArray],

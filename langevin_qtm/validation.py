@@ -2,8 +2,8 @@
 
 Sampled averages are judged by z = (value - exact) / error, with the standard error, the error of the exact
 value and the bias allowance of the run (its `step_error` plus `noise_fit_error`, relative to the largest
-number of the variable) in quadrature. Ensembles over time are held against `transient` at each of their times;
-the table shows the farthest one. The limit on the largest |z| is the two-sided Student quantile at
+number of the variable) in quadrature. Ensembles over time are held against `transient` at each of their
+times; the table shows the farthest one. The limit on the largest |z| is the two-sided Student quantile at
 `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
 probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must agree within the sum of
 their error bounds; second order is held against second order, since at finite coupling it differs from the
@@ -194,18 +194,18 @@ def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
     for name in (*PERIOD_AVERAGES, *OVER_TIME):
         if name not in dataset or f"{name}_se" not in dataset:
             continue
-        dims = ("time", *SCHEMA[name].dims)
+        dims = (*SCHEMA[name].dims, "time")
+        ordered = exact.assign({name: exact[name].transpose(*dims)})
         values, errors = (dataset[n].transpose(*dims).values for n in (name, f"{name}_se"))
-        z = _deviations(dataset[name], values, errors, exact, True, _bias(dataset))
+        z = _deviations(dataset[name], values, errors, ordered, True, _bias(dataset))
         for label, index in elements(dataset, name):
-            own = z[:, *index]
+            own = z[index]
             if np.all(np.isnan(own)):
                 continue
             place = int(np.nanargmax(np.abs(own)))
-            numbers = [float(a[place, *index]) for a in (values, errors, exact[name].values)]
-            rows.append(
-                Row(name, f"{label} at t = {times[place]:.4g}", *numbers, math.nan, float(own[place]))
-            )
+            value, error, truth = (float(a[index][place]) for a in (values, errors, ordered[name].values))
+            label = f"{label} at t = {times[place]:.4g}"
+            rows.append(Row(name, label, value, error, truth, math.nan, float(own[place])))
             count += int(np.isfinite(own).sum())
     if not rows:
         raise InputError("The dataset has no average over time with an error; run it again.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from langevin_qtm.errors import InputError
+from langevin_qtm.errors import AccuracyWarning, InputError
 from langevin_qtm.physics._model import Finite, Model, NonNegative
 from langevin_qtm.physics.conventions import FloatArray, omega_coth
 from langevin_qtm.physics.machine import Machine
@@ -168,6 +169,43 @@ def _from_name(value: Any) -> Any:
 Start = Annotated[
     Annotated[Factorised | Equilibrated | Steady, Field(discriminator="kind")], BeforeValidator(_from_name)
 ]
+
+
+def sudden_memoryless(
+    machine: Machine, start: Factorised | Equilibrated | Steady, start_time: float
+) -> list[str]:
+    """Names of reservoirs without memory whose couplings jump at the start or later.
+
+    Their noise, S ~ |w| without bound, then sets in at once: momenta are kicked by the slip, and every second
+    moment grows with the logarithm of the noise band, γ (Φ_xv g)² ln 2/π for each doubling in <x²>.
+    """
+    static = machine.static_couplings()
+    found = []
+    for contact, before in zip(machine.contacts, static, strict=True):
+        if contact.density.memory().size:
+            continue
+        at_start = contact.couplings(np.array([start_time]))[0]
+        old = {"factorised": 0.0 * before, "equilibrated": before}.get(start.kind, at_start)
+        events = np.array([event for event in machine.events if event > start_time])
+        jumps = contact.couplings(events) - contact.couplings(np.nextafter(events, -np.inf))
+        if np.any(np.abs(at_start - old) > 1e-9) or np.any(np.abs(jumps) > 1e-9):
+            found.append(machine.reservoirs[contact.reservoir].name)
+    return sorted(set(found))
+
+
+def warn_of_sudden_memoryless(
+    machine: Machine, start: Factorised | Equilibrated | Steady, time: float
+) -> bool:
+    """Warn if there are any (see `sudden_memoryless`), and say so."""
+    names = sudden_memoryless(machine, start, time)
+    if names:
+        warnings.warn(
+            f"Strictly Ohmic reservoirs {names} are switched on suddenly, which makes every second moment "
+            "grow with the logarithm of the noise band; give them a cut-off, or start 'equilibrated'.",
+            AccuracyWarning,
+            stacklevel=4,
+        )
+    return bool(names)
 
 
 def require_quantum_state(covariance: FloatArray) -> None:

@@ -24,6 +24,7 @@ from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.start import warn_of_sudden_memoryless
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
 from langevin_qtm.sampling.kernel import run_periods
@@ -34,7 +35,7 @@ from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.statistics import jackknife
 from langevin_qtm.sampling.step_law import Layout, StepLaw, law_of_steps, substep_edges
-from langevin_qtm.schema import assemble
+from langevin_qtm.schema import assemble, mark_band_dependence
 
 PIECES = 2  # of each substep; the error estimate compares with 1
 BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
@@ -116,10 +117,8 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
     reasons = {"pearson": "a single oscillator", "entropy_production": "a reservoir at zero temperature"}
     undefined = {n: text for n, text in reasons.items() if np.any(np.isnan(variables[n]))}
     dataset = assemble(machine, variables, attrs, coordinates, undefined, ("time",))
-    if any(not contact.density.memory().size for contact in machine.contacts):
-        for name in ("velocity_covariance", "system_energy", "heat_current", "entropy_production"):
-            dataset[name].attrs["uv_sensitive"] = "grows with the logarithm of attribute noise_band"
-            dataset[f"{name}_se"].attrs["uv_sensitive"] = dataset[name].attrs["uv_sensitive"]
+    sudden = warn_of_sudden_memoryless(machine, settings.start, settings.start_time)
+    mark_band_dependence(dataset, machine, sudden)
     return dataset
 
 

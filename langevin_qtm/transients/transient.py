@@ -24,8 +24,8 @@ from langevin_qtm.physics._model import sentence
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
-from langevin_qtm.physics.start import Start
-from langevin_qtm.schema import assemble
+from langevin_qtm.physics.start import Start, warn_of_sudden_memoryless
+from langevin_qtm.schema import assemble, mark_band_dependence
 from langevin_qtm.transients.initial import initial_moments
 from langevin_qtm.transients.moment_map import MomentMap, Moments
 from langevin_qtm.transients.observables import observables, undefined
@@ -77,6 +77,11 @@ def transient(
     NotConvergedError
         When a noise kernel misses its tolerance.
 
+    Warns
+    -----
+    AccuracyWarning
+        When a strictly Ohmic reservoir is switched on suddenly: second moments then depend on the band.
+
     Notes
     -----
     Heat currents are <ẏ F>: the interaction energy is counted with the reservoir. A strictly Ohmic reservoir
@@ -103,7 +108,9 @@ def transient(
         "time_step": resolution.step,
         "wall_seconds": clock.perf_counter() - began,
     }
-    return assemble(machine, variables, attrs, {"time": requested}, undefined(variables), ("time",))
+    dataset = assemble(machine, variables, attrs, {"time": requested}, undefined(variables), ("time",))
+    mark_band_dependence(dataset, machine, warn_of_sudden_memoryless(machine, state, start_time))
+    return dataset
 
 
 def parse_start(start: Start | str) -> Start:
