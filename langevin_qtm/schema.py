@@ -87,6 +87,15 @@ OVER_TIME = {
         (), "1", "entropy of oscillators and bare reservoirs produced since the start"
     ),
 }
+STATE = ("state", "state_prime")
+FINAL = {
+    "final_second_moment": Variable(STATE, "1", "second moments of the embedded state at the last time"),
+    "final_correlation": Variable(("state", "pole"), "1", "its correlations with the noise at the last time"),
+    "final_mean": Variable(("state",), "1", "mean of the embedded state at the last time"),
+    "pole_rate": Variable(("pole",), RATE, "rate of a pole of the noise"),
+    "pole_weight": Variable(("pole",), "1", "weight of a pole of the noise"),
+    "pole_contact": Variable(("pole",), "1", "contact whose noise a pole belongs to"),
+}
 TRAJECTORIES = {
     "position": Variable(("trajectory", "time", "oscillator"), "omega_A^-0.5", "position"),
     "velocity": Variable(("trajectory", "time", "oscillator"), "omega_A^0.5", "velocity"),
@@ -110,7 +119,7 @@ SPECTRA = {
         ("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"
     ),
 }
-SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME | TRAJECTORIES | SPECTRA
+SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME | FINAL | TRAJECTORIES | SPECTRA
 # Datasets about stability; their dims follow one parameter or two, named by the caller.
 MODE, TIME = ("mode",), "omega_A^-1"
 MODES = {
@@ -145,9 +154,8 @@ def labeled(name: str, values: FloatArray, leading: tuple[str, ...] = ()) -> xr.
     suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(suffix)), "")
     variable = SCHEMA[name.removesuffix(suffix)]
     long_name = UNCERTAINTY.get(suffix, "") + variable.long_name
-    dims = (
-        variable.dims if "time" in variable.dims or "frequency" in variable.dims else leading + variable.dims
-    )
+    own_axis = {"time", "frequency", "state", "pole"} & set(variable.dims)
+    dims = variable.dims if own_axis else leading + variable.dims
     return xr.DataArray(values, dims=dims, attrs={"units": variable.units, "long_name": long_name})
 
 

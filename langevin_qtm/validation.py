@@ -189,7 +189,12 @@ def _limit(dataset: xr.Dataset, count: int) -> float:
 def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
     """Every average at every time against the exact moments; one row for each element, at its farthest."""
     times = dataset["time"].values
-    exact = transient(machine, times, json.loads(dataset.attrs["start"]), float(dataset.attrs["start_time"]))
+    start = json.loads(dataset.attrs["start"])
+    if start["kind"] == "continued":
+        raise InputError(
+            "The dataset continues another; only ensembles with a start of their own are compared."
+        )
+    exact = transient(machine, times, start, float(dataset.attrs["start_time"]))
     rows, count = [], 0
     for name in (*PERIOD_AVERAGES, *OVER_TIME):
         if name not in dataset or f"{name}_se" not in dataset:

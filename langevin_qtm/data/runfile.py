@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from langevin_qtm.data.files import open_dataset
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics._model import Finite, Model, Positive
 from langevin_qtm.physics.conventions import FloatArray
@@ -25,7 +26,7 @@ from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.envelope import Chirp
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import Reservoir
-from langevin_qtm.physics.start import Equilibrated, Start
+from langevin_qtm.physics.start import Continued, Equilibrated, Start, first_time
 from langevin_qtm.sampling.settings import Count, SimulateSettings
 
 Tolerance = Annotated[Positive, Field(lt=1)]
@@ -63,7 +64,7 @@ class TransientSettings(Model):
 
     method: Literal["transient"] = "transient"
     start: Start = Equilibrated()
-    start_time: Finite = 0.0
+    start_time: Finite | None = None
     duration: Positive | None = None
     points: Annotated[int, Field(strict=True, ge=2)] = 201
     times: tuple[Finite, ...] | None = None
@@ -78,7 +79,7 @@ class TransientSettings(Model):
         """All times."""
         if self.times is not None:
             return np.array(self.times)
-        return self.start_time + np.linspace(0.0, self.duration or 0.0, self.points)
+        return first_time(self.start, self.start_time) + np.linspace(0.0, self.duration or 0.0, self.points)
 
 
 SETTINGS: dict[str, type[Model]] = {
@@ -243,7 +244,16 @@ def _build(data: dict[str, Any]) -> Run:
         modulation=file.medium.modulation,
         force=file.medium.force,
     )
-    return Run(title=file.title, machine=machine, solver=file.solver)
+    return Run(title=file.title, machine=machine, solver=_with_earlier_run(file.solver))
+
+
+def _with_earlier_run(settings: Settings) -> Settings:
+    """Settings whose continued start, if that is what it is, carries the dataset of the file it names."""
+    start = getattr(settings, "start", None)
+    if not isinstance(start, Continued) or start.file is None:
+        return settings
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return type(settings)(**given | {"start": Continued(file=start.file, dataset=open_dataset(start.file))})
 
 
 def _label(reservoirs: Sequence[Any], index: int) -> str:

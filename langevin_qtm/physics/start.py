@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -156,23 +157,84 @@ class Equilibrated(_Displaced):
         return self
 
 
+class Continued(Model):
+    """Where an earlier run over time ended, of the same method and with the same oscillators and reservoirs;
+    couplings, modulation and forces may differ.
+
+    Parameters
+    ----------
+    file : str, optional
+        Its dataset, as named in a run file.
+    dataset : xarray.Dataset, optional
+        Its dataset; what solvers read.
+    """
+
+    kind: Literal["continued"] = "continued"
+    file: str | None = None
+    dataset: Any = Field(default=None, exclude=True, repr=False)
+
+    @property
+    def end(self) -> float:
+        """Last time of the earlier run."""
+        return float(self.dataset["time"].values[-1])
+
+    def couplings(self, machine: Machine, method: str) -> list[FloatArray]:
+        """Couplings of each contact at the end of the earlier run, dim (oscillator,).
+
+        Raises
+        ------
+        InputError
+            When the dataset is missing, of another method, or of other oscillators or reservoirs.
+        """
+        if self.dataset is None:
+            raise InputError("`start` = 'continued' has no dataset; pass that of the earlier run.")
+        if self.dataset.attrs.get("method") != method or "pole_rate" not in self.dataset:
+            raise InputError(
+                f"`start` = 'continued' needs a dataset over time by '{method}', but this is one by "
+                f"'{self.dataset.attrs.get('method')}'; give another."
+            )
+        earlier = Machine(**json.loads(self.dataset.attrs["machine"]))
+        if _fixed_parts(earlier) != _fixed_parts(machine):
+            raise InputError(
+                "`start` = 'continued' needs the oscillators, reservoirs and wiring of the earlier run; "
+                "only couplings, modulation and forces may differ."
+            )
+        return [contact.couplings(np.array([self.end]))[0] for contact in earlier.contacts]
+
+
+def _fixed_parts(machine: Machine) -> tuple[object, ...]:
+    """What two machines must share so that one can go on where the other ended."""
+    contacts = [(contact.reservoir, contact.temperature, contact.density) for contact in machine.contacts]
+    return machine.oscillators, machine.wiring, contacts
+
+
 class Steady(Model):
     """The periodic steady state that the machine had before its protocol began."""
 
     kind: Literal["steady"] = "steady"
 
 
+def first_time(start: Factorised | Equilibrated | Steady | Continued, given: float | None) -> float:
+    """Start time: as given, or where the earlier run ended, or 0."""
+    if given is None and isinstance(start, Continued) and start.dataset is not None:
+        return start.end
+    return 0.0 if given is None else given
+
+
 def _from_name(value: Any) -> Any:
+    if hasattr(value, "data_vars"):
+        return Continued(dataset=value)
     return {"kind": value} if isinstance(value, str) else value
 
 
 Start = Annotated[
-    Annotated[Factorised | Equilibrated | Steady, Field(discriminator="kind")], BeforeValidator(_from_name)
+    Annotated[Factorised | Equilibrated | Steady | Continued, Field(discriminator="kind")],
+    BeforeValidator(_from_name),
 ]
 
 
 def sudden_memoryless(
-    machine: Machine, start: Factorised | Equilibrated | Steady, start_time: float
+    machine: Machine, start: Factorised | Equilibrated | Steady | Continued, start_time: float
 ) -> list[str]:
     """Names of reservoirs without memory whose couplings jump at the start or later.
 
@@ -194,7 +256,7 @@ def sudden_memoryless(
 
 
 def warn_of_sudden_memoryless(
-    machine: Machine, start: Factorised | Equilibrated | Steady, time: float
+    machine: Machine, start: Factorised | Equilibrated | Steady | Continued, time: float
 ) -> bool:
     """Warn if there are any (see `sudden_memoryless`), and say so."""
     names = sudden_memoryless(machine, start, time)

@@ -24,11 +24,11 @@ from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
-from langevin_qtm.physics.start import warn_of_sudden_memoryless
+from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
 from langevin_qtm.sampling.kernel import run_periods
-from langevin_qtm.sampling.noise_filter import fit_noise_filter
+from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.preparation import BAND_FACTOR, LOOK_AHEAD, RADIANS_PER_STEP, STEPS_PER_HARMONIC
 from langevin_qtm.sampling.progress import Progress
@@ -97,6 +97,7 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
         report(Progress("evaluate"))
     names = results[0].keys()
     variables = {name: np.array([result[name] for result in results]) for name in names}
+    variables |= run.final()
     coordinates: dict[str, np.ndarray] = {"time": grid.outputs}
     if settings.recording.trajectories:
         variables |= run.stored()
@@ -106,7 +107,7 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
         "seed": str(settings.seed),
         "trajectories": settings.trajectories,
         "start": settings.start.model_dump_json(exclude_none=True),
-        "start_time": settings.start_time,
+        "start_time": float(grid.outputs[0]),
         "duration": settings.duration,
         "time_step": grid.longest,
         "step_error": run.step_error(),
@@ -117,14 +118,14 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
     reasons = {"pearson": "a single oscillator", "entropy_production": "a reservoir at zero temperature"}
     undefined = {n: text for n, text in reasons.items() if np.any(np.isnan(variables[n]))}
     dataset = assemble(machine, variables, attrs, coordinates, undefined, ("time",))
-    sudden = warn_of_sudden_memoryless(machine, settings.start, settings.start_time)
+    sudden = warn_of_sudden_memoryless(machine, settings.start, float(grid.outputs[0]))
     mark_band_dependence(dataset, machine, sudden)
     return dataset
 
 
 def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Grid]:
     """Layout with its noise filters, and the times."""
-    start, duration = settings.start_time, settings.duration or 0.0
+    start, duration = first_time(settings.start, settings.start_time), settings.duration or 0.0
     outputs = start + np.linspace(0.0, duration, settings.points)
     events = [event for event in machine.events if start < event < outputs[-1]]
     edges = np.unique([*outputs, *events])
@@ -149,9 +150,25 @@ def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Gri
         for temperature in {contact.temperature for contact in machine.contacts}
     }
     filters = tuple(fitted[contact.temperature] for contact in machine.contacts)
+    if isinstance(settings.start, Continued):
+        settings.start.couplings(machine, "simulate")
+        filters = _stored_filters(machine, settings.start.dataset)
     longest = min(RADIANS_PER_STEP / frequency, 2 * np.pi / drive / STEPS_PER_HARMONIC)
     substeps = substep_edges(longest * float(rates.max()), PIECES)
     return Layout(embedding, filters, has_constant=True), Grid(outputs, edges, longest, substeps)
+
+
+def _stored_filters(machine: Machine, dataset: xr.Dataset) -> tuple[NoiseFilter, ...]:
+    """The noise filters of an earlier dataset."""
+    filters = []
+    error, band = (float(dataset.attrs[name]) for name in ("noise_fit_error", "noise_band"))
+    for c, contact in enumerate(machine.contacts):
+        own = dataset["pole_contact"].values == c
+        rates, residues = dataset["pole_rate"].values[own], dataset["pole_weight"].values[own]
+        # at w = 0 the filter is h + Σ r/b = √(2T); at T = 0 that fixes h as well
+        white = float(np.sqrt(2 * contact.temperature) - (residues / rates).sum())
+        filters.append(NoiseFilter(rates, residues, white, error, 0.0, band))
+    return tuple(filters)
 
 
 class _Ensemble:
@@ -160,7 +177,7 @@ class _Ensemble:
     def __init__(self, layout: Layout, grid: Grid, settings: SimulateSettings):
         self.layout, self.grid, self.settings = layout, grid, settings
         self.mean, self.covariance = ensemble_start(
-            layout, settings.start, settings.start_time, grid.longest, grid.substeps
+            layout, settings.start, float(grid.edges[0]), grid.longest, grid.substeps
         )
         kept = layout.carried
         self.coarse = self.covariance[np.ix_(kept, kept)]
@@ -240,12 +257,15 @@ class _Ensemble:
         kept = self.layout.carried
         rough = law_of_steps(self.layout, starts, step, self.grid.substeps[::PIECES])
         fine, coarse = self.covariance[np.ix_(kept, kept)], self.coarse
+        mean = self.mean[kept]
         for k in range(len(starts)):
             one, other = law.propagator[k][np.ix_(kept, kept)], rough.propagator[k][np.ix_(kept, kept)]
+            mean = one @ mean
             fine = one @ fine @ one.T + law.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
             coarse = other @ coarse @ other.T + rough.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
         fine, self.coarse = jump @ fine @ jump.T, jump @ coarse @ jump.T
         self.covariance[np.ix_(kept, kept)] = fine
+        self.mean[kept] = jump @ mean
         self.scale = np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300))
         positions = slice(0, self.layout.bodies)
         change = np.abs(self.coarse - fine)[positions].max(axis=1)
@@ -273,6 +293,17 @@ class _Ensemble:
         samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
         values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
         return {**values, **{f"{name}_se": error for name, error in errors.items()}}
+
+    def final(self) -> dict[str, FloatArray]:
+        """The law at the end by the same steps, and the noise filters: where a later run can go on."""
+        filters = self.layout.filters
+        return {
+            "final_mean": self.mean,
+            "final_second_moment": self.covariance,
+            "pole_rate": np.concatenate([f.rates for f in filters]),
+            "pole_weight": np.concatenate([f.residues for f in filters]),
+            "pole_contact": np.repeat(np.arange(len(filters)), [len(f.rates) for f in filters]),
+        }
 
     def stored(self) -> dict[str, FloatArray]:
         """Positions and velocities of the stored trajectories, (trajectory, time, oscillator)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from langevin_qtm.errors import UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.physics.start import Equilibrated, Factorised, Start
+from langevin_qtm.physics.start import Continued, Equilibrated, Factorised, Start
 from langevin_qtm.sampling.start import free_reservoirs, insert_static_law
 from langevin_qtm.sampling.step_law import Layout, law_of_steps, periodic_covariance
 
@@ -20,7 +20,7 @@ def ensemble_start(
     ----------
     layout : Layout
         With the constant.
-    start : Factorised, Equilibrated or Steady
+    start : Factorised, Equilibrated, Steady or Continued
     start_time : float
     step, edges
         Steps for the period map of a steady start.
@@ -48,6 +48,10 @@ def ensemble_start(
             layout, covariance, machine.equilibrating, [c for c, g in enumerate(before) if np.any(g)]
         )
         mean[:bodies] = start.mean(machine)
+    elif isinstance(start, Continued):
+        before = start.couplings(machine, "simulate")
+        mean = start.dataset["final_mean"].values.copy()
+        covariance = start.dataset["final_second_moment"].values.copy()
     else:
         before = [contact.couplings(np.array([early]))[0] for contact in machine.contacts]
         mean, covariance = _steady(layout, early, step, edges)

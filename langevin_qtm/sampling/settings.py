@@ -49,8 +49,8 @@ class SimulateSettings(Model):
         Follow the ensemble for this time instead of averaging over periods: moments at `points` equidistant
         times from `start_time` on, through any protocol. `run_in`, `periods`, `target_error`, `time_limit`
         and `steps_per_period` have no meaning then.
-    start_time : float
-        Time at which the ensemble starts; needs `duration`.
+    start_time : float, optional
+        Time at which the ensemble starts, by default 0, or where the earlier run ended; needs `duration`.
     points : int
         Output times, the start among them; needs `duration`.
     run_in : int, optional
@@ -79,7 +79,7 @@ class SimulateSettings(Model):
     trajectories: Annotated[int, Field(strict=True, ge=LANES, multiple_of=LANES)] = 256
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
     start: Start = Equilibrated()
-    start_time: Finite = 0.0
+    start_time: Finite | None = None
     duration: Positive | None = None
     points: Annotated[int, Field(strict=True, ge=2)] = 201
     run_in: Annotated[int, Field(strict=True, ge=0)] | None = None

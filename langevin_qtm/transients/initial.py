@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 from langevin_qtm.errors import InputError, UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.physics.start import Equilibrated, Factorised, Start
+from langevin_qtm.physics.start import Continued, Equilibrated, Factorised, Start
 from langevin_qtm.transients.moment_map import MomentMap, Moments
 from langevin_qtm.transients.sweep import Resolution, sweep
 from langevin_qtm.transients.system import MomentSystem
@@ -26,7 +26,7 @@ def initial_moments(system: MomentSystem, start: Start, start_time: float, resol
     Parameters
     ----------
     system : MomentSystem
-    start : Factorised, Equilibrated or Steady
+    start : Factorised, Equilibrated, Steady or Continued
     start_time : float
     resolution : Resolution
         For the period map of a steady start.
@@ -46,6 +46,13 @@ def initial_moments(system: MomentSystem, start: Start, start_time: float, resol
     elif isinstance(start, Equilibrated):
         before = machine.static_couplings()
         moments = _equilibrated(system, start, start_time, before)
+    elif isinstance(start, Continued):
+        before = start.couplings(machine, "transient")
+        moments = Moments(
+            start.dataset["final_second_moment"].values.copy(),
+            start.dataset["final_correlation"].values.copy(),
+            np.zeros(len(system.integrals)),
+        )
     else:
         early = np.array([_early(system, start_time)])
         before = [contact.couplings(early)[0] for contact in machine.contacts]

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
@@ -135,6 +136,17 @@ class MomentSystem:
             else:
                 left[:, f, bodies + l] = machine.forces(t)[:, l]
         return left, right
+
+
+def stored_system(machine: Machine, dataset: xr.Dataset) -> MomentSystem:
+    """System with the noise kernels of an earlier dataset, to go on where it ended."""
+    kernels = []
+    for c, contact in enumerate(machine.contacts):
+        own = dataset["pole_contact"].values == c
+        rates, weights = dataset["pole_rate"].values[own], dataset["pole_weight"].values[own]
+        error, band = (float(dataset.attrs[name]) for name in ("noise_fit_error", "noise_band"))
+        kernels.append(ThermalKernel(2 * contact.temperature, rates, weights, error, 0.0, band))
+    return MomentSystem(Embedding(machine), tuple(kernels))
 
 
 def moment_system(machine: Machine, rates: FloatArray) -> MomentSystem:

@@ -24,13 +24,13 @@ from langevin_qtm.physics._model import sentence
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
-from langevin_qtm.physics.start import Start, warn_of_sudden_memoryless
+from langevin_qtm.physics.start import Continued, Start, first_time, warn_of_sudden_memoryless
 from langevin_qtm.schema import assemble, mark_band_dependence
 from langevin_qtm.transients.initial import initial_moments
 from langevin_qtm.transients.moment_map import MomentMap, Moments
 from langevin_qtm.transients.observables import observables, undefined
 from langevin_qtm.transients.sweep import RADIANS_PER_STEP, Resolution, sweep
-from langevin_qtm.transients.system import MomentSystem, moment_system
+from langevin_qtm.transients.system import MomentSystem, moment_system, stored_system
 
 STEPS_PER_HARMONIC = 32
 RATE_SAMPLES = 64
@@ -41,8 +41,8 @@ Report = Callable[[int, int], None]
 def transient(
     machine: Machine,
     times: ArrayLike,
-    start: Start | str = "equilibrated",
-    start_time: float = 0.0,
+    start: Start | str | xr.Dataset = "equilibrated",
+    start_time: float | None = None,
     progress: Report | None = None,
 ) -> xr.Dataset:
     """Exact moments, powers, currents and energies over time.
@@ -53,10 +53,10 @@ def transient(
         May have envelopes, a chirp, frequency modulation and forces, and may be unstable.
     times : array_like
         Ascending, none before `start_time`.
-    start : Factorised, Equilibrated or Steady, or one of their names
+    start : Factorised, Equilibrated, Steady or Continued, or one of their names, or a dataset to continue
         State at `start_time`: see `langevin_qtm.physics.start`.
-    start_time : float
-        Time t0; the drive angle is counted from t = 0.
+    start_time : float, optional
+        Time t0, by default 0, or where the earlier run ended; the drive angle is counted from t = 0.
     progress : callable, optional
         Receives the number of times done, and of all.
 
@@ -88,17 +88,22 @@ def transient(
     makes velocity covariances grow with the logarithm of the band, and leaves its heat current, a small
     difference of large terms, an absolute error near 1e-9 γ times the band.
     """
-    requested = _checked_times(times, start_time)
     state = parse_start(start)
+    start_time = first_time(state, start_time)
+    requested = _checked_times(times, start_time)
     began = clock.perf_counter()
     with threadpool_limits(1):
         system, resolution = _prepared(machine, start_time, float(requested[-1]))
+        if isinstance(state, Continued):
+            state.couplings(machine, "transient")  # refuses another method or other reservoirs
+            system = stored_system(machine, state.dataset)
         initial = initial_moments(system, state, start_time, resolution)
         report, moments = progress or (lambda *_: None), []
         for found in _moments(system, initial, requested, start_time, resolution):
             moments.append(found)
             report(len(moments), len(requested))
     variables = observables(system, initial, start_time, moments, requested)
+    variables |= _final(system, moments[-1])
     attrs = {
         "method": "transient",
         "start": state.model_dump_json(exclude_none=True),
@@ -113,7 +118,18 @@ def transient(
     return dataset
 
 
-def parse_start(start: Start | str) -> Start:
+def _final(system: MomentSystem, moments: Moments) -> dict[str, FloatArray]:
+    """What a later run needs to go on from here."""
+    return {
+        "final_second_moment": moments.second,
+        "final_correlation": moments.correlations,
+        "pole_rate": np.concatenate([*(kernel.rates for kernel in system.kernels), [0.0]]),
+        "pole_weight": np.concatenate([*(kernel.weights for kernel in system.kernels), [0.0]]),
+        "pole_contact": system.source_of,
+    }
+
+
+def parse_start(start: Start | str | xr.Dataset) -> Start:
     """Start from its name, its table, or itself.
 
     Raises
