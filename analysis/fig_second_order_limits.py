@@ -26,6 +26,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter
 from paths import FIGURES, STYLE
 from PIL import Image
 
@@ -33,15 +35,17 @@ from langevin_qtm import open_dataset
 
 NAME = "fig_second_order_limits"
 WIDTH, HEIGHT = 7.0, 5.2  # inches
-LEVELS = {0.01: "1 %", 0.1: "10 %", 1.0: "100 %"}
+LEVELS = (0.01, 0.1, 1.0)
+LINE_STYLES = ("-", "--", ":")
 NORM = LogNorm(1e-4, 1e2)
 COLORMAP = "cividis_r"
 UNSTABLE_COLOR, SCALE_COLOR = "0.8", "C1"
 THRESHOLD = 1.0  # Ω above the frequency of every mode: filled points of panel (d)
 CUT_GAMMAS = (1e-5, 1e-4, 1e-3, 1e-2)  # panel (e)
+LABEL_GAMMA = 0.3  # where the line γ_1* is named
 MARKERS = ("o", "s", "^")
 PDF_DPI = 450
-PNG_COLORS = 128
+PNG_COLORS = 256
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,6 +59,42 @@ def main(argv: Sequence[str] | None = None) -> None:
         figure = draw(dataset)
         save(figure, arguments.output, NAME)
         plt.close(figure)
+    for line in numbers(dataset):
+        print(line)
+
+
+def numbers(dataset: xr.Dataset) -> list[str]:
+    """What the text quotes: where the deviation reaches each level, for the drive frequency of the first."""
+    lines = []
+    for static_gamma in dataset["static_gamma"].values:
+        one = dataset.sel(static_gamma=static_gamma)
+        for level in LEVELS:
+            coupling = reach(one, level)
+            if coupling.notnull().any():
+                first = coupling.isel(drive_frequency=int(np.nanargmin(coupling.values)))
+                below = first.item() <= dataset["driven_gamma"].min().item()
+                coupling_at = f"γ_1 {'<' if below else '='} {first.item():.2g}"
+                where = f"Ω = {first['drive_frequency'].item():.3g}"
+                lines.append(f"γ_2 = {static_gamma:g}: {100 * level:g} % first at {coupling_at}, {where}")
+        reached = one["deviation_error"].where(one["deviation"] > LEVELS[0]) / one["deviation"]
+        lines.append(f"γ_2 = {static_gamma:g}: numerical error below {reached.max().item():.1e} of Δ > 1 %")
+    return lines
+
+
+def reach(dataset: xr.Dataset, level: float) -> xr.DataArray:
+    """Smallest γ_1 at which the deviation is `level`, by drive frequency.
+
+    NaN where it is beyond the grid; the first γ_1 of the grid where that is over the level already.
+    """
+    gamma, rows = np.log(dataset["driven_gamma"].values), []
+    for values in dataset["deviation"].transpose("drive_frequency", "driven_gamma").values:
+        over = np.flatnonzero(values >= level)
+        if over.size == 0 or over[0] == 0:
+            rows.append(np.exp(gamma[0]) if over.size else np.nan)
+            continue
+        pair = slice(over[0] - 1, over[0] + 1)
+        rows.append(np.exp(np.interp(np.log(level), np.log(values[pair]), gamma[pair])))
+    return xr.DataArray(rows, {"drive_frequency": dataset["drive_frequency"]}, name="reach")
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
@@ -79,10 +119,11 @@ def draw(dataset: xr.Dataset) -> Figure:
         axes.set_title(rf"$\gamma_2 = {static_gamma:g}\,\omega_A$", pad=4)
         axes.tick_params(labelleft=axes is maps[0])
     maps[0].set_ylabel(r"driven coupling $\gamma_1\ [\omega_A]$")
-    bar = figure.colorbar(mesh, ax=maps, pad=0.015, aspect=25, extend="both")
+    bar = figure.colorbar(mesh, ax=maps, pad=0.015, aspect=18, extend="both")
     bar.set_label(r"deviation $\Delta$")
-    for level in LEVELS:
-        bar.ax.axhline(level, color="k", lw=0.8)
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    for level, style in zip(LEVELS, LINE_STYLES, strict=True):
+        bar.ax.axhline(level, color="k", lw=0.9, ls=style)
     collapse, cut = figure.add_subplot(bottom[0]), figure.add_subplot(bottom[1])
     draw_collapse(collapse, dataset)
     draw_cut(cut, dataset.isel(static_gamma=-1))
@@ -97,20 +138,27 @@ def draw_map(axes: Axes, dataset: xr.Dataset) -> QuadMesh:
     deviation = dataset["deviation"].transpose("driven_gamma", "drive_frequency").values
     axes.set(xscale="log", yscale="log", facecolor=UNSTABLE_COLOR)
     mesh = axes.pcolormesh(x, y, deviation, norm=NORM, cmap=COLORMAP, shading="nearest", rasterized=True)
-    lines = axes.contour(x, y, np.log(deviation), np.log(list(LEVELS)), colors="k", linewidths=0.9)
-    lines.set_linestyles(["-", "--", ":"])
-    axes.clabel(
-        lines, fmt=dict(zip(lines.levels, LEVELS.values(), strict=True)), fontsize=8, inline_spacing=3
-    )
+    lines = axes.contour(x, y, np.log(deviation), np.log(LEVELS), colors="k", linewidths=0.9)
+    lines.set_linestyles(LINE_STYLES)
     growth = dataset["growth_rate"].transpose("stability_gamma", "stability_frequency")
     axes.contour(
         growth["stability_frequency"], growth["stability_gamma"], growth, [0.0], colors="0.35", linewidths=0.9
     )
     scale = dataset["pumping_gamma_fine"]
     axes.plot(scale["theory_frequency"], scale, color=SCALE_COLOR, lw=1.6)
-    axes.text(0.97, 0.955, "unstable", transform=axes.transAxes, ha="right", va="top", fontsize=8)
+    label_scale(axes, scale)
+    axes.text(45.0, 0.55, "unstable", ha="center", va="center", fontsize=8)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=r"drive frequency $\Omega\ [\omega_A]$")
     return mesh
+
+
+def label_scale(axes: Axes, scale: xr.DataArray) -> None:
+    """Name of the golden-rule scale, beside its steep part."""
+    start = int(np.argmax(scale.values < LABEL_GAMMA))
+    point = (float(scale["theory_frequency"][start]), float(scale[start]))
+    text = {"textcoords": "offset points", "color": SCALE_COLOR, "ha": "right", "va": "center"}
+    halo = [withStroke(linewidth=2, foreground="w")]
+    axes.annotate(r"$\gamma_1^*$", point, (-5, 0), path_effects=halo, **text)
 
 
 def draw_collapse(axes: Axes, dataset: xr.Dataset) -> None:
@@ -125,7 +173,7 @@ def draw_collapse(axes: Axes, dataset: xr.Dataset) -> None:
         axes.loglog(x, y, color=f"C{(0, 2, 3)[index % 3]}", mfc="none", label=label, **style)
     ends = np.array([1e-4, 1e2])
     axes.loglog(ends, ends, color=SCALE_COLOR, label=r"$\Delta = \gamma_1/\gamma_1^*$")
-    axes.set(xlim=(1e-4, 1e3), ylim=(1e-4, 1e4))
+    axes.set(xlim=(1e-4, 1e3), ylim=(3e-5, 3e4))
     axes.set(xlabel=r"coupling $\gamma_1/\gamma_1^*(\Omega)$", ylabel=r"deviation $\Delta$")
     axes.legend(loc="upper left")
 
@@ -146,7 +194,7 @@ def draw_cut(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set_yscale("symlog", linthresh=1e-2, linscale=0.6)
     axes.set_xlabel(r"drive frequency $\Omega\ [\omega_A]$")
     axes.set_ylabel(rf"power over coupling $P_{{{name}}}/\gamma_1\ [\omega_A]$")
-    axes.legend(title=r"$\gamma_1/\omega_A$", loc="lower left")
+    axes.legend(title=r"$\gamma_1/\omega_A$", loc="lower left", ncols=2)
 
 
 if __name__ == "__main__":

@@ -252,6 +252,15 @@ def test_cut_shows_exact_and_second_order_power_over_coupling(scripts, map_panel
     assert_allclose(dashed.get_ydata(), first["second_order_power"] / first["driven_gamma"], rtol=ROUNDING)
 
 
+def test_quoted_numbers_are_where_the_deviation_reaches_a_level(scripts):
+    rows = [[1e-3, 1e-1, 10.0], [0.5, 0.6, np.nan], [1e-4, 1e-3, np.nan]]
+    axes = {"drive_frequency": [1.0, 2.0, 3.0], "driven_gamma": [1e-4, 1e-2, 1.0]}
+    found = scripts["fig_second_order_limits"].reach(
+        xr.Dataset({"deviation": (tuple(axes), rows)}, axes), level=0.01
+    )
+    assert_allclose(found, [1e-3, 1e-4, np.nan], rtol=ROUNDING)
+
+
 TUNED = (0.4647, 1.2893)  # Ω and w_1 of largest second-order power at γ_2 = 100
 
 
