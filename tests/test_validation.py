@@ -243,7 +243,7 @@ def test_machine_at_rest_agrees_with_itself():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "transient"}, r"method 'transient' is not known; it must be one of \['simulate'"),
+        ({"method": "magic"}, r"method 'magic' is not known; it must be one of \['simulate'"),
         ({"method": None}, "method None is not known"),
         ({"method": "second_order"}, "no period average with an error that could be compared"),
         ({"trajectories": 1}, "`trajectories` must be an integer >= 2"),

@@ -167,7 +167,8 @@ def inputs_at(spread: FloatArray) -> FloatArray:
 def _multiply(left, right, out):
     """out = left right."""
     for i in range(left.shape[0]):
-        out[i, :] = 0.0
+        for j in range(right.shape[1]):
+            out[i, j] = 0.0
         for k in range(left.shape[1]):
             factor = left[i, k]
             for j in range(right.shape[1]):
@@ -178,12 +179,17 @@ def _multiply(left, right, out):
 def _from_left(factor, array, work):
     """array = factor array."""
     _multiply(factor, array, work)
-    array[:] = work
+    for i in range(array.shape[0]):
+        for j in range(array.shape[1]):
+            array[i, j] = work[i, j]
 
 
 @_compiled
 def _exponential(matrix, work, term, out):
-    """out = exp(matrix) by Taylor series of order 8 after scaling below 1/8, squared back."""
+    """out = exp(matrix) by Taylor series of order 8 after scaling below 1/8, squared back.
+
+    Until the end, out holds exp - 1, which keeps the digits of slow rates.
+    """
     size = matrix.shape[0]
     norm = 0.0
     for i in range(size):
@@ -191,21 +197,25 @@ def _exponential(matrix, work, term, out):
         for j in range(size):
             row += abs(matrix[i, j])
         norm = max(norm, row)
-    squarings = 0
+    squarings, scale = 0, 1.0
     while norm > 0.125:
         norm *= 0.5
+        scale *= 0.5
         squarings += 1
-    matrix *= 0.5**squarings
-    # out holds exp - 1, which keeps the digits of slow rates
-    out[:] = matrix
-    term[:] = matrix
+    for i in range(size):
+        for j in range(size):
+            out[i, j] = term[i, j] = scale * matrix[i, j]
     for order in range(2, 9):
         _multiply(term, matrix, work)
-        term[:] = work / order
-        out += term
+        for i in range(size):
+            for j in range(size):
+                term[i, j] = work[i, j] * scale / order
+                out[i, j] += term[i, j]
     for _ in range(squarings):
         _multiply(out, out, work)
-        out[:] = 2 * out + work
+        for i in range(size):
+            for j in range(size):
+                out[i, j] = 2.0 * out[i, j] + work[i, j]
     for i in range(size):
         out[i, i] += 1.0
 
@@ -269,7 +279,9 @@ def _look_ahead(generators, inputs, step, work, term, exponent, micro, ahead, ve
             _magnus(generators[q, 0], generators[q, 1], GAPS[q] * step, work, exponent)
             _exponential(exponent, work, term, micro)
             _multiply(ahead, micro, work)
-            ahead[:] = work
+            for i in range(size):
+                for j in range(size):
+                    ahead[i, j] = work[i, j]
         for s in range(sources):
             for i in range(size):
                 total = 0.0
