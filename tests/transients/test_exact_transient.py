@@ -253,18 +253,18 @@ def steps(monkeypatch):
 
 
 def test_cost_does_not_grow_with_the_horizon(steps):
-    made = []
-    for periods in (10.25, 1e4 + 0.25, 1e7 + 0.25):
+    transient(machine(), [10.25 * PERIOD])
+    few = sum(steps)
+    assert few > 0
+    for periods in (100.25, 1e7 + 0.25):
         steps.clear()
-        transient(standard_machine(), [periods * standard_machine().period])
-        made.append(sum(steps))
-    assert made[0] > 0
-    assert made[2] <= made[1] <= made[0] + 8  # a rounding of the phase may cost a group of steps
+        transient(machine(), [periods * PERIOD])
+        assert sum(steps) <= few + 8  # a rounding of the phase may cost a group of steps
 
 
 def test_cost_of_a_protocol_grows_with_its_length_alone(steps):
     made = []
-    for duration, end in ((20.0, 1e3), (20.0, 1e6), (80.0, 1e3)):
+    for duration, end in ((20.0, 1e2), (20.0, 1e6), (80.0, 1e2)):
         steps.clear()
         transient(machine(Smooth(duration=duration)), [end])
         made.append(sum(steps))
@@ -387,6 +387,9 @@ def test_a_steady_start_before_a_step_is_the_steady_state_of_what_was():
     dataset = transient(chosen, steady.phase.values[:3] * PERIOD, "steady")
     expected = steady.local_power_phase.transpose("phase", ...).values[:3]
     assert_close(dataset.local_power, expected, 1e-7 * np.abs(expected).max())
+    late = transient(chosen, [PERIOD], "steady", start_time=PERIOD)  # a start after the step: still what was
+    positions = steady.position_covariance_phase.transpose("phase", ...).values[0]
+    assert_close(late.position_covariance[0], positions, 1e-7)  # tolerance of the steady state
 
 
 @pytest.mark.parametrize("wiring", ["joint", "independent"])
