@@ -4,10 +4,10 @@
 
 Dataset: `langevin-qtm run runs/instability.toml -o instability.nc`. Writes `fig_instability.pdf` and `.png`.
 
-What to see: (a) variances grow without bound, along the line 2 ln|μ|/𝒯 of the largest multiplier μ; (b) the rate
-from one period to the next settles on it; (c) the growing mode fixes the Pearson coefficient, which becomes
-periodic; (d) powers and (e) energies grow alike; (f) all points scatter about the exact curves by their standard
-errors.
+What to see: (a) variances grow without bound, along the line 2 ln|μ|/𝒯 of the largest multiplier μ; (b) the
+rate from one period to the next settles on it; (c) the growing mode fixes the Pearson coefficient, which
+becomes periodic; (d) powers and (e) energies grow alike; (f) points scatter about the exact curves by their
+standard errors, which the growing mode makes one and the same deviation at all late times.
 """
 
 from __future__ import annotations
@@ -36,14 +36,13 @@ def draw(dataset: xr.Dataset, exact: xr.Dataset) -> Figure:
     machine = stored_machine(dataset)
     rate = multiplier_rate(dataset)
     figure, (variance, growth, locking, power, energy), deviation = transients.panels()
-    only = ["position_covariance", "position_covariance_se"]
-    transients.draw_on_exact(variance, dataset[only], exact, "position_covariance", r"$\sigma_{{{}}}$")
+    pairs, symbol = [2 * name for name in machine.oscillators], r"$\sigma_{{{}}}$"
+    transients.draw_on_exact(variance, dataset, exact, "position_covariance", symbol, labels=pairs)
     variance.set_yscale("log")
     time = exact["time"].values
-    last = float(dict(transients.series(exact, "position_covariance"))[2 * machine.oscillators[0]][-1])
-    variance.plot(
-        time, last * np.exp(rate * (time - time[-1])), "k--", lw=0.9, label=r"$|\mu|^{2t/\mathcal{T}}$"
-    )
+    last = float(dict(transients.series(exact, "position_covariance"))[pairs[0]][-1])
+    line = last * np.exp(rate * (time - time[-1]))
+    variance.plot(time, line, "k--", lw=0.9, label=r"$|\mu|^{2t/\mathcal{T}}$")
     variance.set_ylabel(rf"covariance of positions {transients.SQUARE}")
     variance.legend(loc="upper left", ncols=2)
     middle, measured, error = period_rates(dataset, machine.period)
@@ -75,7 +74,7 @@ def multiplier_rate(dataset: xr.Dataset) -> float:
 def period_rates(dataset: xr.Dataset, period: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Middle of each period, rate at which the sum of variances grows over it, and a bound on its error.
 
-    The errors of both ends are added as if independent; those of one run go together, so that the truth is less.
+    The errors of both ends are added as if independent; those of one run go together, so the truth is less.
     """
     times, logarithm, error = _sum_of_variances(dataset, period)
     rates, errors = np.diff(logarithm) / period, np.hypot(error[1:], error[:-1]) / period

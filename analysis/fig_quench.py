@@ -4,8 +4,8 @@
 
 Dataset: `langevin-qtm run runs/quench.toml -o quench.nc`. Writes `fig_quench.pdf` and `.png`.
 
-What to see: (a) the coupling jumps; (b) correlations build up within a few 1/γ and fade with the antiphase mode;
-(c) the mean positions, one of which was at rest, oscillate against each other; (d) both variances
+What to see: (a) the coupling jumps; (b) correlations build up within a few 1/γ and fade with the antiphase
+mode; (c) the mean positions, one of which was at rest, oscillate against each other; (d) both variances
 relax in two steps; (e) the jump costs work, which the reservoir keeps; (f) all points scatter about the exact
 curves by their standard errors.
 """

@@ -4,8 +4,8 @@
 
 Dataset: `langevin-qtm run runs/ramp.toml -o ramp.nc`. Writes `fig_ramp.pdf` and `.png`.
 
-What to see: (a) the drive frequency crosses that of the antiphase mode; (b) locking deepens from there on, and
-lags behind the steady state of the momentary frequency (diamonds); (c) so do the powers, averaged over a
+What to see: (a) the drive frequency crosses that of the antiphase mode; (b) locking deepens from there on,
+and lags behind the steady state of the momentary frequency (diamonds); (c) so do the powers, averaged over a
 period: the converter (P_A < 0) turns into an absorber; (d) nearly all of it heats the driven reservoir;
 (e) the first law; (f) all points scatter about the exact curves by their standard errors.
 """
@@ -44,9 +44,8 @@ def draw(dataset: xr.Dataset, exact: xr.Dataset) -> Figure:
     frequency.set_ylabel(r"frequency $[\omega_A]$")
     frequency.legend(loc="upper left")
     transients.draw_on_exact(locking, dataset, exact, "pearson", "sampled")
-    locking.plot(
-        steady["time"], steady["pearson"], mfc="C4", label=r"steady state of $\Omega(t)$", **diamonds
-    )
+    label = r"steady state of $\Omega(t)$"
+    locking.plot(steady["time"], steady["pearson"], mfc="C4", label=label, **diamonds)
     locking.set_ylabel("Pearson coefficient $C$")
     transients.add_exact_to_legend(locking, loc="lower left")
     transients.draw_on_exact(power, dataset, exact, "local_power", "$P_{{{}}}$", alpha=0.35)

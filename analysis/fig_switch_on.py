@@ -5,8 +5,8 @@
 Dataset: `langevin-qtm run runs/switch_on.toml -o switch_on.nc`. Writes `fig_switch_on.pdf` and `.png`.
 
 What to see: (a) the couplings rise smoothly; (b) the hot driven reservoir feeds the antiphase mode, and the
-oscillators lock; (c) powers follow the envelope, (d) the heat current of the hot reservoir changes sign once the
-mode is hot; (e) the first law; (f) all points scatter about the exact curves by their standard errors.
+oscillators lock; (c) powers follow the envelope, (d) the heat current of the hot reservoir changes sign once
+the mode is hot; (e) the first law; (f) all points scatter about the exact curves by their standard errors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the figures of transients share: sampled means with errors on the exact curve of the same machine.
 
-The exact curve is computed anew for the machine and the start that the dataset stores, at the sampled times and
-some between them.
+The exact curve is computed anew for the machine and the start that the dataset stores, at the sampled times
+and some between them.
 """
 
 from __future__ import annotations
@@ -121,7 +121,13 @@ def color_of(dataset: xr.Dataset, name: str, label: str) -> str:
 
 
 def draw_on_exact(
-    axes: Axes, dataset: xr.Dataset, exact: xr.Dataset, name: str, symbol: str, alpha: float = 1.0
+    axes: Axes,
+    dataset: xr.Dataset,
+    exact: xr.Dataset,
+    name: str,
+    symbol: str,
+    alpha: float = 1.0,
+    labels: Sequence[str] | None = None,
 ) -> None:
     """Sampled means with standard errors on exact curves, one for each oscillator, pair or reservoir.
 
@@ -135,10 +141,14 @@ def draw_on_exact(
         For the legend; `{}` stands for the oscillator, pair or reservoir.
     alpha : float
         Of the curves.
+    labels : sequence of str, optional
+        Which oscillators, pairs or reservoirs; by default all.
     """
     errors = dict(series(dataset, f"{name}_se"))
     curves = dict(series(exact, name))
     for label, points in series(dataset, name):
+        if labels is not None and label not in labels:
+            continue
         color, text = color_of(dataset, name, label), symbol.format(label)
         axes.plot(curves[label]["time"], curves[label], color=color, lw=0.9, alpha=alpha, zorder=2)
         bars = axes.errorbar(points["time"], points, errors[label], fmt="o", ms=2.0, mfc="w", mew=0.6)
@@ -153,7 +163,7 @@ def after_start(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def standardized(dataset: xr.Dataset, exact: xr.Dataset, name: str) -> dict[str, np.ndarray]:
-    """(sampled - exact)/standard error over time, by oscillator, pair or reservoir; NaN where nothing scatters."""
+    """(sampled - exact)/standard error over time, by name; NaN where nothing scatters."""
     there = exact.sel(time=dataset["time"], method="nearest")
     curves, errors = dict(series(there, name)), dict(series(dataset, f"{name}_se"))
     scores = {}
