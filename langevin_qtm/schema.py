@@ -102,6 +102,16 @@ TRAJECTORIES = {
     "noise": Variable(("trajectory", "time", "reservoir"), "omega_A^1.5", "reservoir noise"),
     "instantaneous_power": Variable(("trajectory", "time", "oscillator"), POWER, "instantaneous local power"),
 }
+WORKS = {
+    "window_work": Variable(
+        ("sample", "window", "oscillator"), ENERGY, "work through the couplings of one oscillator in a window"
+    ),
+    "trajectory_work": Variable(
+        ("sample", "time", "oscillator"),
+        ENERGY,
+        "work through the couplings of one oscillator since the start",
+    ),
+}
 COORDINATES = {
     "oscillator": ("1", "oscillator"),
     "oscillator_prime": ("1", "oscillator"),
@@ -109,6 +119,8 @@ COORDINATES = {
     "phase": ("1", "fraction of the drive period"),
     "time": ("omega_A^-1", "time"),
     "trajectory": ("1", "trajectory"),
+    "sample": ("1", "trajectory of the ensemble"),
+    "window": ("1", "window of drive periods"),
     "frequency": ("omega_A", "angular frequency"),
 }
 SPECTRA = {
@@ -119,7 +131,7 @@ SPECTRA = {
         ("reservoir", "frequency"), "omega_A^2", "noise power spectrum as generated"
     ),
 }
-SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME | FINAL | TRAJECTORIES | SPECTRA
+SCHEMA = PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME | FINAL | TRAJECTORIES | WORKS | SPECTRA
 # Datasets about stability; their dims follow one parameter or two, named by the caller.
 MODE, TIME = ("mode",), "omega_A^-1"
 MODES = {

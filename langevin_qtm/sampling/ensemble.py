@@ -102,6 +102,9 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
     if settings.recording.trajectories:
         variables |= run.stored()
         coordinates["trajectory"] = np.arange(settings.recording.trajectories)
+    if run.paths:
+        variables["trajectory_work"] = np.stack(run.works, axis=1)
+        coordinates["sample"] = np.arange(settings.trajectories)
     attrs = {
         "method": "simulate",
         "seed": str(settings.seed),
@@ -187,6 +190,9 @@ class _Ensemble:
         self.rngs = [seed_lanes(settings.seed, index) for index in indices]
         self.states = [self._draw(rng) for rng in self.rngs]
         self.samples: list[FloatArray] = []
+        keeps_work, first = settings.recording.work, float(grid.edges[0])
+        self.paths = [_Path(layout, s, grid.longest, first) for s in self.states] if keeps_work else []
+        self.works: list[FloatArray] = []
 
     def _draw(self, rng: np.ndarray) -> FloatArray:
         """States (carried, lane) from the law at the start."""
@@ -236,11 +242,16 @@ class _Ensemble:
         total = (self.grid.edges[-1] - self.grid.edges[0]) / self.grid.longest
         factors = factorised(law, scale, NEGLIGIBLE / max(1e3, total))
         early, late = _split(factors, steps - ahead)
-        self.states = list(
-            pool.map(lambda i: _advance(early, self.states[i], self.rngs[i]), range(len(self.states)))
-        )
+        paths: list[_Path | None] = [*self.paths] or [None] * len(self.states)
+        slopes = _slopes(layout, starts + step / 2)
+        first, rest = slopes[: steps - ahead], slopes[steps - ahead :]
+
+        def moved_on(part: StepFactors, along: FloatArray, i: int) -> FloatArray:
+            return _advance(part, self.states[i], self.rngs[i], along, paths[i])
+
+        self.states = list(pool.map(lambda i: moved_on(early, first, i), range(len(self.states))))
         predicted = [jump @ flow @ state for state in self.states]
-        moved = pool.map(lambda i: _advance(late, self.states[i], self.rngs[i]), range(len(self.states)))
+        moved = pool.map(lambda i: moved_on(late, rest, i), range(len(self.states)))
         self.states = [jump @ state for state in moved]
         return predicted, jump @ noise @ jump.T
 
@@ -250,7 +261,13 @@ class _Ensemble:
         before, after = np.array([np.nextafter(at, -np.inf)]), np.array([at])
         later = [contact.couplings(after)[0] for contact in machine.contacts]
         changes = [g - c.couplings(before)[0] for g, c in zip(later, machine.contacts, strict=True)]
-        return self.layout.jump([np.where(np.abs(d) > 1e-9, d, 0.0) for d in changes], later)
+        changes = [np.where(np.abs(change) > 1e-9, change, 0.0) for change in changes]
+        if self.paths and np.any(changes):
+            raise InputError(
+                f"`solver.recording.work` does not know the work of the coupling that jumps at t = {at:g}; "
+                "use a smooth envelope."
+            )
+        return self.layout.jump(changes, later)
 
     def _carry_law(self, law: StepLaw, starts: FloatArray, step: float, jump: FloatArray) -> None:
         """Covariance by these steps, and by steps of half as many substeps: their difference is the error."""
@@ -290,6 +307,8 @@ class _Ensemble:
             known[bodies : 2 * bodies, 2 * bodies + c] += layout.kicks(c, at)[0]
         if self.settings.recording.trajectories:
             self.samples.append(self.states[0][: 2 * bodies, : self.settings.recording.trajectories].copy())
+        if self.paths:
+            self.works.append(np.concatenate([path.work() for path in self.paths]))
         samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
         values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
         return {**values, **{f"{name}_se": error for name, error in errors.items()}}
@@ -357,12 +376,58 @@ def _split(factors: StepFactors, place: int) -> tuple[StepFactors, StepFactors]:
     )
 
 
-def _advance(factors: StepFactors, state: FloatArray, rng: np.ndarray) -> FloatArray:
-    """One group, (carried, lane), through all steps."""
+class _Path:
+    """Work of one group since the start, as the kernel sums it: one step late.
+
+    Attributes
+    ----------
+    history : array
+        Positions at four steps and force integrals of the last one, as in `run_periods`.
+    window : array
+        Work done; two rows for each oscillator and for the total.
+    slope : (contact, oscillator) array
+        ġ in the middle of the last step, whose work is still to be done.
+    """
+
+    def __init__(self, layout: Layout, state: FloatArray, step: float, start: float):
+        self.bodies, self.contacts = layout.bodies, layout.contacts
+        position, velocity = state[: self.bodies], state[self.bodies : 2 * self.bodies]
+        rows = [position - (2 - k) * step * velocity for k in range(4)]
+        self.history = np.concatenate([*rows, np.zeros((self.contacts, LANES))]).ravel()
+        self.window = np.zeros(2 * (self.bodies + 1) * LANES)
+        self.slope = _slopes(layout, np.array([start]))[0]
+
+    def work(self) -> FloatArray:
+        """Work since the start, (lane, oscillator); the next position, not yet known, is extrapolated."""
+        rows = self.history.reshape(-1, LANES)
+        before, old, new = (rows[k * self.bodies : (k + 1) * self.bodies] for k in range(3))
+        after = 3 * new - 3 * old + before
+        middle = (7 * (old + new) - (before + after)) / 12
+        pending = -np.einsum("cl,la,ca->la", self.slope, middle, rows[4 * self.bodies :])
+        done = self.window[: self.bodies * LANES].reshape(self.bodies, LANES)
+        return np.asarray((done + pending).T)
+
+
+def _slopes(layout: Layout, times: FloatArray) -> FloatArray:
+    """ġ, (time, contact, oscillator)."""
+    return np.stack([c.coupling_rates(times) for c in layout.embedding.machine.contacts], axis=1)
+
+
+def _advance(
+    factors: StepFactors, state: FloatArray, rng: np.ndarray, slopes: FloatArray, path: _Path | None
+) -> FloatArray:
+    """One group, (carried, lane), through all steps; its work is added to `path`, if any."""
     steps, dense, carried = factors.drift.shape
     if not steps:
         return state
     bodies, contacts = 1, len(factors.blocks)
+    history, window = np.zeros((4 * bodies + contacts) * LANES), np.zeros(4 * LANES)
+    delayed = np.zeros((steps, contacts, bodies))
+    if path is not None:
+        bodies, history, window = path.bodies, path.history, path.window
+        # the kernel takes the last slope for the step before the first
+        delayed = np.ascontiguousarray(np.concatenate([slopes[:-1], path.slope[None]]))
+        path.slope = slopes[-1]
     flat = np.concatenate([state.ravel(), np.zeros(factors.normals * LANES)])
     none = np.zeros((0, 2), dtype=np.intp)
     run_periods(
@@ -370,22 +435,22 @@ def _advance(factors: StepFactors, state: FloatArray, rng: np.ndarray) -> FloatA
         rng,
         flat,
         np.zeros((dense + bodies) * LANES),
-        np.zeros((4 * bodies + contacts) * LANES),
+        history,
         factors.drift,
         factors.noise,
         factors.decay,
         factors.filter_noise,
         factors.blocks,
-        np.zeros((steps, contacts, bodies)),
+        delayed,
         np.zeros((1, 0, carried)),
         np.zeros(1, dtype=np.intp),
         none,
         none,
         np.zeros(0),
         np.zeros(0),
-        np.zeros(4 * LANES),
+        window,
         np.array([2**62, 0, 0]),
-        np.zeros(6 * LANES),
+        np.zeros(3 * (bodies + 1) * LANES),
         np.zeros((0, 1, 1)),
         1,
         np.zeros(3, dtype=np.int64),

@@ -91,6 +91,7 @@ class Group:
     state: FloatArray
     record: FloatArray
     record_stride: int = 1
+    work_periods: int | None = None
     totals: Totals = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +101,8 @@ class Group:
         positions = self.state[: plan.bodies * LANES]
         self.history = np.concatenate([*[positions] * 4, np.zeros(plan.contacts * LANES)])
         self.recorded = np.array([len(self.record), 0, self.record.shape[2]])
+        self.works: list[FloatArray] = []
+        self.until_work = self.work_periods or 0
         self.reset()
 
     def reset(self) -> None:
@@ -119,8 +122,29 @@ class Group:
         taken, self.totals = self.totals, Totals.empty(self.plan)
         return taken
 
+    def work_done(self) -> FloatArray:
+        """Work since the start, (oscillator, lane): that of finished windows, and of the current one."""
+        rows = self.plan.bodies * LANES
+        return (self.window_sums[:rows] + self.window[:rows]).reshape(self.plan.bodies, LANES)
+
+    def window_works(self) -> FloatArray:
+        """Work in each window of `work_periods` periods, (lane, window, oscillator)."""
+        return np.diff(self.works, axis=0, prepend=0.0 * self.works[0][None]).transpose(2, 0, 1)
+
     def advance(self, periods: int) -> None:
-        """Run whole periods; releases the interpreter lock."""
+        """Run whole periods, and note the work where that is wanted; releases the interpreter lock."""
+        if self.work_periods is None:
+            self._run(periods)
+            return
+        while periods:
+            piece = min(periods, self.until_work)
+            self._run(piece)
+            periods, self.until_work = periods - piece, self.until_work - piece
+            if not self.until_work:
+                self.works.append(self.work_done())
+                self.until_work = self.work_periods
+
+    def _run(self, periods: int) -> None:
         plan, factors = self.plan, self.plan.factors
         run_periods(
             periods,
@@ -151,7 +175,13 @@ class Group:
 
 
 def new_group(
-    plan: Plan, seed: int, index: int, covariance: FloatArray, record: FloatArray, stride: int
+    plan: Plan,
+    seed: int,
+    index: int,
+    covariance: FloatArray,
+    record: FloatArray,
+    stride: int,
+    work_periods: int | None = None,
 ) -> Group:
     """Group whose trajectories start from independent draws of a Gaussian law.
 
@@ -166,6 +196,8 @@ def new_group(
         Room for stored samples; length 0 for none.
     stride : int
         Steps between stored samples.
+    work_periods : int, optional
+        Periods in a window whose work is kept.
     """
     rng = seed_lanes(seed, index)
     normals = plan.factors.normals
@@ -177,4 +209,4 @@ def new_group(
     fill_normals(rng, draws)
     state = np.zeros((carried + normals) * LANES)
     state[: carried * LANES] = (root @ draws.reshape(carried, LANES)).ravel()
-    return Group(plan, rng, state, record, stride)
+    return Group(plan, rng, state, record, stride, work_periods)

