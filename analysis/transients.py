@@ -34,7 +34,7 @@ TIME = r"time $t\ [\omega_A^{-1}]$"
 POWER = r"$[\omega_A^2]$"
 SQUARE = r"$[\omega_A^{-1}]$"
 ENERGY = r"$[\omega_A]$"
-PNG_COLORS = 128
+PNG_COLORS = 256
 
 Draw = Callable[[xr.Dataset, xr.Dataset], Figure]
 
@@ -72,7 +72,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     few = (
         Image.open(image)
         .convert("RGB")
-        .quantize(PNG_COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        .quantize(PNG_COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     )
     few.save(folder / f"{name}.png", optimize=True)
 
