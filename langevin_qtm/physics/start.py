@@ -141,7 +141,7 @@ class Equilibrated(_Displaced):
     Parameters
     ----------
     oscillators : mapping of oscillator name to OscillatorState
-        Displacements alone: `position` and `velocity`.
+        Sudden displacements alone, `position` and `velocity`; the reservoirs stay where they are.
     """
 
     kind: Literal["equilibrated"] = "equilibrated"

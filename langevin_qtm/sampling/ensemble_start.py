@@ -48,6 +48,7 @@ def ensemble_start(
             layout, covariance, machine.equilibrating, [c for c, g in enumerate(before) if np.any(g)]
         )
         mean[:bodies] = start.mean(machine)
+        mean = layout.jump(before, before) @ mean  # the reservoirs stay where they are
     elif isinstance(start, Continued):
         before = start.couplings(machine, "simulate")
         mean = start.dataset["final_mean"].values.copy()

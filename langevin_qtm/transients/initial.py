@@ -100,6 +100,7 @@ def _equilibrated(
     bodies = 2 * system.bodies
     mean = np.zeros(system.size)
     mean[:bodies] = start.mean(system.machine)
+    mean = system.embedding.jump(couplings, couplings) @ mean  # the reservoirs stay where they are
     correlations[:, -1] = mean
     return Moments(second + np.outer(mean, mean), correlations, np.zeros(len(system.integrals)))
 

@@ -164,12 +164,10 @@ def _prepared(machine: Machine, start_time: float, end: float) -> tuple[MomentSy
     embedding = Embedding(machine)
     settled = max(start_time, machine.settles)
     late = settled if np.isfinite(settled) else end
-    spans = [np.linspace(start_time, max(late, start_time), RATE_SAMPLES)]
-    last_period = 2 * np.pi / machine.clock.frequency.after
-    spans.append(
-        late + last_period * np.arange(RATE_SAMPLES * machine.order) / (RATE_SAMPLES * machine.order)
-    )
-    times = np.unique(np.concatenate(spans))
+    times = np.linspace(start_time, late, RATE_SAMPLES * machine.order)
+    if np.isfinite(settled):
+        period = 2 * np.pi / machine.clock.frequency.after
+        times = np.unique([*times, *np.linspace(late, late + period, RATE_SAMPLES * machine.order)])
     with np.errstate(all="ignore"):
         generators = embedding.generator(times)
         finite = np.isfinite(generators).all(axis=(1, 2)) & np.isfinite(machine.forces(times)).all(axis=1)

@@ -156,23 +156,10 @@ class Case(NamedTuple):
 
         def solve(bath):
             if self.covariance is None:
-                _take_along(bath)
                 return bath.from_equilibrium(times, [1], self.mean)
             return bath.from_product(times, self.covariance, self.mean)
 
         return extrapolated(self.bath, solve, reach)
-
-
-def _take_along(bath):
-    """Let the modes of the reservoir that was coupled before, the second, follow the displacement."""
-    still = bath._still
-
-    def displaced(vectors):
-        position, velocity, fields = still(vectors)
-        fields[1][:] = 0.0
-        return position, velocity, fields
-
-    bath._still = displaced
 
 
 def thermal(temperatures, omega=OMEGA):
