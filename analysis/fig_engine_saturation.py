@@ -28,7 +28,7 @@ from paths import FIGURES, STYLE
 from langevin_qtm import open_dataset
 
 NAME = "fig_engine_saturation"
-WIDTH, HEIGHT = 7.0, 2.9  # inches
+WIDTH, HEIGHT = 7.0, 3.1  # inches
 SHOWN_GAMMAS = (0.01, 0.1, 1.0, 10.0, 100.0)  # panels (a) and (b)
 GIVEN_STRENGTH = 1e-3  # panel (c)
 GRAY = "0.4"
@@ -45,6 +45,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         figure = draw(dataset)
         save(figure, arguments.output, NAME)
         plt.close(figure)
+    for line in numbers(dataset):
+        print(line)
+
+
+def numbers(dataset: xr.Dataset) -> list[str]:
+    """The rows of the table in the text: the optimum at the tuned Ω and ω_1, then the free one."""
+    rows = ["| γ_2 | Ω, ω_1 | d* | −P* | η | second order at d* | free: Ω, ω_1 | d* | −P* | η |"]
+    rows.append("| --- " * 10 + "|")
+    for one in (dataset.sel(static_gamma=gamma) for gamma in dataset["static_gamma"].values):
+        value = {name: one[name].item() for name in one.data_vars if one[name].ndim == 0}
+        weak = value["second_order_slope"] * value["optimum_strength"]
+        cells = [f"{one['static_gamma'].item():.3g}", at(value, "tuned"), *best(value, "optimum")]
+        cells.append(f"{weak:.1e} ({weak / value['optimum_power']:.0f} ×)")
+        if "free_power" in value:
+            cells += [at(value, "free"), *best(value, "free")]
+        rows.append("| " + " | ".join(cells) + " |")
+    return rows
+
+
+def at(value: dict[str, float], prefix: str) -> str:
+    """Drive and line frequency."""
+    return f"{value[f'{prefix}_drive_frequency']:.2f}, {value[f'{prefix}_line_frequency']:.2f}"
+
+
+def best(value: dict[str, float], prefix: str) -> list[str]:
+    """Strength, power and efficiency of an optimum."""
+    strength, power = value[f"{prefix}_strength"], value[f"{prefix}_power"]
+    return [f"{strength:.1e}", f"{power:.2e}", f"{value[f'{prefix}_efficiency']:.2f}"]
 
 
 def draw(dataset: xr.Dataset) -> Figure:
@@ -79,7 +107,7 @@ def draw_power(axes: Axes, dataset: xr.Dataset) -> None:
         axes.loglog(one["strength"], one["series_power"], ":", color=color, lw=0.8)
         axes.plot(one["optimum_strength"], one["optimum_power"], "o", color=color, mec="k", mew=0.6, ms=4)
     limits = dataset["strength"].values[[0, -1]]
-    axes.set(xlim=limits, ylim=(5e-6, 3e-2), xlabel=r"strength $d\ [\omega_A^4]$")
+    axes.set(xlim=limits, ylim=(5e-6, 6e-2), xlabel=r"strength $d\ [\omega_A^4]$")
     axes.set_ylabel(r"output power $-P\ [\omega_A^2]$")
     handles = [Line2D([], [], color=GRAY, ls=style) for style in ("-", "--", ":")]
     axes.legend(handles, ["exact", "second order", "rates in series"], loc="upper left")
@@ -112,6 +140,7 @@ def draw_optimum(axes: Axes, dataset: xr.Dataset) -> None:
     second = rf"second order, $d = 10^{{{exponent:.0f}}}\,\omega_A^4$"
     axes.loglog(gamma, given["second_order_power"], "--", color="C1", label=second)
     axes.loglog(gamma, given["power"], "^-", color="C1", label="exact, same $d$")
+    axes.set_ylim(8e-6, 1.3e-2)
     axes.set(xlabel=r"static coupling $\gamma_2\ [\omega_A]$", ylabel=r"output power $-P\ [\omega_A^2]$")
     axes.legend(loc="lower left")
 
