@@ -264,7 +264,8 @@ def test_run_that_has_not_settled_warns():
         ),
         (
             {"start": "cold"},
-            "`start.kind` = 'cold' is not known; use one of 'factorised', 'equilibrated', 'steady', 'continued'.",
+            "`start.kind` = 'cold' is not known; use one of 'factorised', 'equilibrated', 'steady', "
+            "'continued'.",
         ),
         ({"perods": 3}, "`perods` = 3 is not a known key; remove it or correct its spelling."),
         (
