@@ -57,7 +57,7 @@ def draw(dataset: xr.Dataset, exact: xr.Dataset) -> Figure:
     transients.add_exact_to_legend(power, loc="upper left")
     later = transients.after_start(dataset)
     transients.draw_on_exact(heat, later, exact, "heat_current", "{}", 0.5, ["driven"])
-    heat.set_ylabel(f"current from the driven reservoir {transients.POWER}")
+    heat.set_ylabel(f"heat current {transients.POWER}")
     transients.add_exact_to_legend(heat, loc="lower left")
     transients.draw_energies(energy, exact)
     transients.draw_deviations(deviation, dataset, exact, SHOWN)
