@@ -41,9 +41,9 @@ def work_statistics(dataset: xr.Dataset, periods: int | None = None, is_exact: b
     -------
     xarray.Dataset
         Over `channel`, every oscillator and "total": the first four cumulants, each with `<name>_se` by
-        the jackknife over trajectories; `quantile`; `variance_unresolved`, the part of the variance faster
-        than a step, exact and already added to `variance`; then `mean_exact`, `variance_exact` (c-number),
-        `variance_exact_quantum`, and the z-scores `mean_z` and `variance_z`.
+        the jackknife over trajectories; `quantile`; `mean_unresolved` and `variance_unresolved`, the parts
+        faster than a step, exact and already added to `mean` and `variance`; then `mean_exact`,
+        `variance_exact` (c-number), `variance_exact_quantum`, and the z-scores `mean_z` and `variance_z`.
 
     Raises
     ------
@@ -58,9 +58,11 @@ def work_statistics(dataset: xr.Dataset, periods: int | None = None, is_exact: b
     machine = Machine.model_validate_json(dataset.attrs["machine"])
     unresolved = np.asarray(dataset["window_work"].attrs["short_time_part"]) * count * machine.period
     values, errors = _cumulants(works)
+    missed = np.asarray(dataset["window_work"].attrs["short_time_power"]) * count * machine.period
     values["variance"] = values["variance"] + unresolved
+    values["mean"] = values["mean"] + missed
     variables = {**values, **{f"{name}_se": error for name, error in errors.items()}}
-    variables["variance_unresolved"] = unresolved
+    variables |= {"mean_unresolved": missed, "variance_unresolved": unresolved}
     if is_exact:
         exact = work_cumulants(machine, count).isel(periods=0)
         variables |= {"mean_exact": exact["mean"].values, "variance_exact": exact["variance_cnumber"].values}

@@ -40,7 +40,7 @@ from langevin_qtm.sampling.observables import (
 from langevin_qtm.sampling.preparation import Preparation, prepare
 from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
-from langevin_qtm.sampling.short_time import unresolved_fluctuation
+from langevin_qtm.sampling.short_time import unresolved_fluctuation, unresolved_power
 from langevin_qtm.sampling.start import after_periods, require_plain, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
@@ -288,6 +288,7 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Data
     dataset["fluctuation_cnumber"].attrs["short_time_part"] = parts.unresolved[:-1]
     if "window_work" in dataset:
         attrs = {"periods": run.settings.recording.work_periods, "short_time_part": parts.unresolved}
+        attrs["short_time_power"] = unresolved_power(plan)
         dataset["window_work"].attrs |= attrs
     dataset["fluctuation_quantum"].attrs["commutator_part"] = parts.commutator[:-1]
     if any(not contact.density.memory().size for contact in machine.contacts):

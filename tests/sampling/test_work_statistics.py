@@ -8,11 +8,14 @@ from helpers.judging import z_limit
 from helpers.machines import driven, standard_machine, static
 
 from langevin_qtm.errors import InputError
+from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.envelope import Burst, Step
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import DrudeLorentz
-from langevin_qtm.sampling.settings import Recording
+from langevin_qtm.sampling.preparation import prepare
+from langevin_qtm.sampling.settings import Recording, SimulateSettings
+from langevin_qtm.sampling.short_time import unresolved_power
 from langevin_qtm.sampling.simulate import simulate
 from langevin_qtm.transients.transient import transient
 from langevin_qtm.work_statistics import jarzynski, work_statistics
@@ -67,6 +70,46 @@ def test_cumulants_in_windows_are_the_exact_ones(periods):
         assert np.all(gap > 5 * found["variance_se"])
 
 
+def test_mean_work_includes_what_is_faster_than_a_step():
+    settings = SimulateSettings(trajectories=64, seed=1)
+    for machine in (MACHINE, standard_machine(drive_frequency=0.3)):
+        plan = prepare(machine, settings).plan
+        exact = periodic_steady_state(machine)["local_power"].values
+        estimated = estimated_power(plan)
+        missed = unresolved_power(plan)
+        np.testing.assert_allclose(estimated + missed[:-1], exact, atol=2e-3 * np.abs(exact).max())
+        assert missed[-1] == pytest.approx(missed[:-1].sum())
+    # slow drive, long steps, high cut-off: it matters
+    assert np.abs(missed).max() > 0.02 * np.abs(exact).max()
+
+
+def estimated_power(plan):
+    """Mean power as the kernel estimates it, from the law of the steps, by running it to its fixed point."""
+    law, layout, bodies = plan.law, plan.law.layout, plan.bodies
+    size, contacts, steps = layout.size, layout.contacts, law.steps
+    fresh = np.arange(layout.dynamic, layout.dense)
+    total = size + 3 * bodies + contacts  # three earlier positions, the force integral before the last
+    covariance, found = np.zeros((total, total)), np.zeros(bodies)
+    covariance[:size, :size] = law.periodic_covariance[0]
+    for k in range(2 * steps):
+        flow, noise = np.zeros((2, total, total))
+        flow[:size, :size] = law.propagator[k % steps]
+        noise[:size, :size] = law.covariance[:, k % steps].sum(axis=0)
+        for place, source in zip(range(3), (0, size, size + bodies), strict=True):
+            rows = size + place * bodies + np.arange(bodies)
+            flow[rows, source + np.arange(bodies)] = 1.0
+        flow[size + 3 * bodies + np.arange(contacts), fresh] = 1.0
+        covariance = flow @ covariance @ flow.T + noise
+        if k >= steps:  # at step k + 1, work of step k - 1 is complete
+            starts = (0, size, size + bodies, size + 2 * bodies)
+            middle = sum(
+                weight * covariance[start : start + bodies, size + 3 * bodies :]
+                for weight, start in zip((-1 / 12, 7 / 12, 7 / 12, -1 / 12), starts, strict=True)
+            )
+            found -= np.einsum("lc,cl->l", middle, plan.slopes[(k - 1) % steps])
+    return found / law.machine.period
+
+
 def test_windows_add_up_and_do_not_change_the_run():
     recorded, joined = windows(periods=40, trajectories=64), windows(4, periods=40, trajectories=64)
     assert recorded["window_work"].shape == (64, 40, 2)
@@ -83,7 +126,7 @@ def test_windows_add_up_and_do_not_change_the_run():
 def test_cumulants_of_a_known_distribution():
     dataset = windows(periods=40, trajectories=64).copy()
     draws = np.random.default_rng(1).gamma(2.0, 1.5, size=(400, 50, 2))
-    attrs = {"periods": 1, "short_time_part": np.zeros(3)}
+    attrs = {"periods": 1, "short_time_part": np.zeros(3), "short_time_power": np.zeros(3)}
     dataset = dataset.drop_vars("window_work").drop_dims("sample", errors="ignore")
     dataset = dataset.drop_vars(["sample", "window"], errors="ignore")
     dataset["window_work"] = ("sample", "window", "oscillator"), draws, attrs
@@ -123,7 +166,7 @@ def test_jarzynski_in_the_classical_limit():
 
 @pytest.mark.slow
 def test_jarzynski_sharp_and_violated_by_quantum_noise():
-    for temperature, is_classical in ((HOT, True), (0.2, False)):
+    for temperature, is_classical in ((HOT, True), (0.8, False)):
         _, dataset = burst(trajectories=65536, temperature=temperature)
         found = jarzynski(dataset["trajectory_work"].values[:, -1].sum(axis=1), temperature)
         score = abs(found.average - 1) / found.average_se

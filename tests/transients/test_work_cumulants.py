@@ -19,7 +19,7 @@ from langevin_qtm.physics.reservoir import DrudeLorentz, Ohmic
 from langevin_qtm.transients.work_cumulants import work_cumulants
 
 SOFT = DrudeLorentz(gamma=0.5, cutoff=4.0)
-LIMIT = [1, 80, 160]
+LIMIT = [1, 40, 80]
 MACHINES = {
     "lorentzian": standard_machine(driven_density=LORENTZIAN, static_density=SOFT),
     "ohmic": single_machine(driven_density=Ohmic(gamma=0.05), static_density=SOFT),
