@@ -322,6 +322,9 @@ def test_quick_engine_runs_and_is_drawn(scripts, engines, monkeypatch, tmp_path)
     assert found["optimum_power"].item() >= found["power"].max().item()
     assert_allclose(found["second_order_power"][0], found["second_order_slope"].item() * found["strength"])
     check_files(scripts["fig_engine_saturation"], path, tmp_path / "figures")
+    _, _, row = scripts["fig_engine_saturation"].numbers(found)
+    promised = (found["second_order_slope"] * found["optimum_strength"]).item()
+    assert [f"{found['optimum_power'].item():.2e}", f"{promised:.1e}"] == [row.split()[i] for i in (8, 12)]
 
 
 @pytest.mark.slow
