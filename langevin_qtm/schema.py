@@ -84,7 +84,9 @@ OVER_TIME = {
     ),
     "system_entropy": Variable((), "1", "von Neumann entropy of the oscillators"),
     "entropy_produced": Variable(
-        (), "1", "entropy of oscillators and bare reservoirs produced since the start"
+        (),
+        "1",
+        "entropy produced since the start: of oscillators and bare reservoirs; >= 0 for factorised starts",
     ),
 }
 STATE = ("state", "state_prime")

@@ -58,12 +58,15 @@ class Grid:
         Longest step.
     substeps : (substep + 1,) array
         Cut of every step.
+    look_ahead : float
+        Time over which moments look ahead, at most an interval.
     """
 
     outputs: FloatArray
     edges: FloatArray
     longest: float
     substeps: FloatArray
+    look_ahead: float
 
     def steps(self, start: float, stop: float) -> int:
         """Steps between two edges."""
@@ -158,7 +161,9 @@ def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Gri
         filters = _stored_filters(machine, settings.start.dataset)
     longest = min(RADIANS_PER_STEP / frequency, 2 * np.pi / drive / STEPS_PER_HARMONIC)
     substeps = substep_edges(longest * float(rates.max()), PIECES)
-    return Layout(embedding, filters, has_constant=True), Grid(outputs, edges, longest, substeps)
+    return Layout(embedding, filters, has_constant=True), Grid(
+        outputs, edges, longest, substeps, LOOK_AHEAD / frequency
+    )
 
 
 def _stored_filters(machine: Machine, dataset: xr.Dataset) -> tuple[NoiseFilter, ...]:
@@ -228,7 +233,7 @@ class _Ensemble:
         law = law_of_steps(layout, starts, step, self.grid.substeps)
         jump = self._jump(stop)[np.ix_(kept, kept)]
         self._carry_law(law, starts, step, jump)
-        ahead = min(steps, max(1, int(LOOK_AHEAD / RADIANS_PER_STEP * self.grid.longest / step)))
+        ahead = min(steps, max(1, int(self.grid.look_ahead / step)))
         flow, noise = np.eye(len(kept)), np.zeros((len(kept),) * 2)
         for k in range(steps - ahead, steps):
             one = law.propagator[k][np.ix_(kept, kept)]
