@@ -47,7 +47,10 @@ if TYPE_CHECKING:
     from langevin_qtm.stability import multiplier_spectrum as multiplier_spectrum
     from langevin_qtm.stability import stability_boundary as stability_boundary
     from langevin_qtm.transients.transient import transient as transient
+    from langevin_qtm.transients.work_cumulants import work_cumulants as work_cumulants
     from langevin_qtm.validation import validate as validate
+    from langevin_qtm.work_statistics import jarzynski as jarzynski
+    from langevin_qtm.work_statistics import work_statistics as work_statistics
 
 # Where each public name lives; imported on first use, so that importing the package is instant.
 _HOMES = {
@@ -73,6 +76,7 @@ _HOMES = {
     "Step": "physics.envelope",
     "UnstableMachineError": "errors",
     "floquet_modes": "stability",
+    "jarzynski": "work_statistics",
     "load_run": "data.runfile",
     "multiplier_spectrum": "stability",
     "open_dataset": "data.files",
@@ -82,6 +86,8 @@ _HOMES = {
     "stability_boundary": "stability",
     "transient": "transients.transient",
     "validate": "validation",
+    "work_cumulants": "transients.work_cumulants",
+    "work_statistics": "work_statistics",
 }
 
 __all__ = list(_HOMES)
