@@ -238,7 +238,7 @@ REFUSED = {
     "bad override": (["run", "FILE", "--set", "drive.frequency"], "is not an assignment"),
     "unknown key": (["run", "FILE", "--set", "drive.omega=1"], r"`drive\.omega` = 1 is not a known key"),
     "later version": (
-        ["run", "FILE", "--set", "solver.method=transient"],
+        ["run", "FILE", "--set", "sweep.x=1"],
         "is not supported by this version",
     ),
     "missing folder": (["run", "FILE", "-o", "no/out.nc"], "is not a directory; create it"),
