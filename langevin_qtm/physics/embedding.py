@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.linalg import expm
 
-from langevin_qtm.errors import NotConvergedError, UnstableMachineError
+from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.machine import Machine
 
@@ -86,6 +86,24 @@ class Embedding:
             [contact.couplings(t) for contact in contacts],
             [contact.coupling_rates(t) for contact in contacts],
         )
+
+    def rates(self, t: FloatArray) -> FloatArray:
+        """|s| of every rate s of the generators at times t.
+
+        Raises
+        ------
+        InputError
+            When a coupling, frequency or force is not finite at one of them.
+        """
+        with np.errstate(all="ignore"):
+            generators, forces = self.generator(t), self.machine.forces(t)
+        finite = np.isfinite(generators).all(axis=(1, 2)) & np.isfinite(forces).all(axis=1)
+        if not np.all(finite):
+            raise InputError(
+                f"A coupling, frequency or force is not finite at t = {float(t[~finite][0]):g}; "
+                "correct its envelope."
+            )
+        return np.abs(np.linalg.eigvals(generators)).ravel()
 
     def generator_of(
         self, squared_frequencies: FloatArray, couplings: list[FloatArray], rates: list[FloatArray]

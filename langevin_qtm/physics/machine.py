@@ -23,6 +23,7 @@ from langevin_qtm.physics.envelope import Burst, Chirp, Profile
 from langevin_qtm.physics.reservoir import DrudeLorentz, Lorentzian, Ohmic, Reservoir
 
 ZERO = Drive(harmonics=())
+JUMP = 1e-9  # smallest change of a coupling between neighbouring floats of time that is a jump
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,18 @@ class Machine(Model):
     def settles(self) -> float:
         """Time after which the machine is periodic with the period of `after()`; -inf when it always is."""
         return max(self.clock.frequency.settles, *(drive.settles(self.clock) for drive in self._drives))
+
+    def time_before(self, start_time: float) -> float:
+        """A time of the same drive angle as the start, one period before anything of the protocol happens."""
+        first = min([start_time, *self.events])
+        return start_time - self.period * (int(np.ceil((start_time - first) / self.period - 1e-9)) + 1)
+
+    def coupling_jumps(self, time: float) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Jumps of the couplings of each contact at an event, and their later values, (oscillator,) each."""
+        before, after = np.array([np.nextafter(time, -np.inf)]), np.array([time])
+        later = [contact.couplings(after)[0] for contact in self.contacts]
+        changes = [g - c.couplings(before)[0] for g, c in zip(later, self.contacts, strict=True)]
+        return [np.where(np.abs(change) > JUMP, change, 0.0) for change in changes], later
 
     def static_couplings(self) -> list[FloatArray]:
         """Couplings of each contact before the protocol, dim (oscillator,); zero for a reservoir that is

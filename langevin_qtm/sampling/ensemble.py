@@ -139,13 +139,7 @@ def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Gri
         np.concatenate([edges, np.linspace(start, outputs[-1], RATE_SAMPLES * machine.order)])
     )
     embedding = Embedding(machine)
-    generators = embedding.generator(samples)
-    if not np.all(np.isfinite(generators)):
-        bad = float(samples[~np.isfinite(generators).all(axis=(1, 2))][0])
-        raise InputError(
-            f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope."
-        )
-    rates = np.abs(np.linalg.eigvals(generators)).ravel()
+    rates = embedding.rates(samples)
     frequency = float(np.sqrt(machine.squared_frequencies(samples).max()))
     drive = float(machine.clock.rate(samples).max()) * machine.order
     scales = [scale for contact in machine.contacts for scale in contact.density.scales]
@@ -262,11 +256,7 @@ class _Ensemble:
 
     def _jump(self, at: float) -> FloatArray:
         """What an event does to the state."""
-        machine = self.layout.embedding.machine
-        before, after = np.array([np.nextafter(at, -np.inf)]), np.array([at])
-        later = [contact.couplings(after)[0] for contact in machine.contacts]
-        changes = [g - c.couplings(before)[0] for g, c in zip(later, machine.contacts, strict=True)]
-        changes = [np.where(np.abs(change) > 1e-9, change, 0.0) for change in changes]
+        changes, later = self.layout.embedding.machine.coupling_jumps(at)
         if self.paths and np.any(changes):
             raise InputError(
                 f"`solver.recording.work` does not know the work of the coupling that jumps at t = {at:g}; "

@@ -33,7 +33,7 @@ def ensemble_start(
         When there is no periodic steady state to start from.
     """
     machine, bodies = layout.embedding.machine, 2 * layout.bodies
-    early = _early(layout, start_time)
+    early = machine.time_before(start_time)
     later = [contact.couplings(np.array([start_time]))[0] for contact in machine.contacts]
     mean = np.zeros(layout.size)
     if isinstance(start, Factorised):
@@ -59,13 +59,6 @@ def ensemble_start(
     mean[-1] = 1.0
     jump = layout.jump([g - old for g, old in zip(later, before, strict=True)], later)
     return jump @ mean, jump @ covariance @ jump.T
-
-
-def _early(layout: Layout, start_time: float) -> float:
-    """A time of the same drive angle as the start, one period before anything of the protocol happens."""
-    machine = layout.embedding.machine
-    first = min([start_time, *machine.events])
-    return start_time - machine.period * (int(np.ceil((start_time - first) / machine.period - 1e-9)) + 1)
 
 
 def _steady(layout: Layout, early: float, step: float, edges: FloatArray) -> tuple[FloatArray, FloatArray]:

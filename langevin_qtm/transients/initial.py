@@ -54,20 +54,12 @@ def initial_moments(system: MomentSystem, start: Start, start_time: float, resol
             np.zeros(len(system.integrals)),
         )
     else:
-        early = np.array([_early(system, start_time)])
+        early = np.array([system.machine.time_before(start_time)])
         before = [contact.couplings(early)[0] for contact in machine.contacts]
         moments = _steady(system, float(early[0]), resolution)
     changes = [g - old for g, old in zip(later, before, strict=True)]
     jump = system.embedding.jump(changes, later)
     return MomentMap.linear_change(jump, system.amplitudes, len(system.integrals)).apply(moments)
-
-
-def _early(system: MomentSystem, start_time: float) -> float:
-    """A time of the same drive angle as the start, one period before anything of the protocol happens."""
-    machine = system.machine
-    first = min([start_time, *machine.events])
-    periods = int(np.ceil((start_time - first) / machine.period - 1e-9)) + 1
-    return start_time - periods * machine.period
 
 
 def _blank(system: MomentSystem) -> tuple[FloatArray, FloatArray]:
@@ -79,7 +71,9 @@ def _factorised(system: MomentSystem, start: Factorised, start_time: float) -> M
     bodies = 2 * system.bodies
     none = [np.zeros(system.bodies)] * len(system.kernels)
     second, correlations = _stationary(system, none, start_time, np.arange(bodies, system.size))
-    frequencies = np.sqrt(system.machine.squared_frequencies(np.array([_early(system, start_time)]))[0])
+    frequencies = np.sqrt(
+        system.machine.squared_frequencies(np.array([system.machine.time_before(start_time)]))[0]
+    )
     mean, covariance = start.gaussian(system.machine, frequencies)
     second[:bodies, :bodies] = covariance + np.outer(mean, mean)
     correlations[:bodies, -1] = mean
@@ -114,7 +108,7 @@ def _stationary(
     -G X_j, which keeps the digits that the two parts lose against each other.
     """
     embedding = system.embedding
-    early = np.array([_early(system, start_time)])
+    early = np.array([system.machine.time_before(start_time)])
     constant = [g[None, :] for g in couplings]
     generator = embedding.generator_of(
         system.machine.squared_frequencies(early), constant, [0.0 * g for g in constant]

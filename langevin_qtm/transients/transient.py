@@ -161,22 +161,13 @@ def _checked_times(times: ArrayLike, start_time: float) -> FloatArray:
 
 def _prepared(machine: Machine, start_time: float, end: float) -> tuple[MomentSystem, Resolution]:
     """System with its noise kernels, and steps that resolve every rate on the way."""
-    embedding = Embedding(machine)
     settled = max(start_time, machine.settles)
     late = settled if np.isfinite(settled) else end
     times = np.linspace(start_time, late, RATE_SAMPLES * machine.order)
     if np.isfinite(settled):
         period = 2 * np.pi / machine.clock.frequency.after
         times = np.unique([*times, *np.linspace(late, late + period, RATE_SAMPLES * machine.order)])
-    with np.errstate(all="ignore"):
-        generators = embedding.generator(times)
-        finite = np.isfinite(generators).all(axis=(1, 2)) & np.isfinite(machine.forces(times)).all(axis=1)
-    if not np.all(finite):
-        bad = float(times[~finite][0])
-        raise InputError(
-            f"A coupling, frequency or force is not finite at t = {bad:g}; correct its envelope."
-        )
-    rates = np.abs(np.linalg.eigvals(generators)).ravel()
+    rates = Embedding(machine).rates(times)
     system = moment_system(machine, rates)
     fastest_drive = float(machine.clock.rate(times).max()) * machine.order
     step = min(RADIANS_PER_STEP / rates.max(), 2 * np.pi / fastest_drive / STEPS_PER_HARMONIC)
@@ -251,9 +242,7 @@ def jump_map(system: MomentSystem, time: float) -> MomentMap:
     """What happens to the moments at an event: couplings and frequencies that jump do work."""
     machine, embedding = system.machine, system.embedding
     before, after = np.array([np.nextafter(time, -np.inf)]), np.array([time])
-    later = [contact.couplings(after)[0] for contact in machine.contacts]
-    changes = [g - contact.couplings(before)[0] for g, contact in zip(later, machine.contacts, strict=True)]
-    changes = [np.where(np.abs(change) > 1e-9, change, 0.0) for change in changes]
+    changes, later = machine.coupling_jumps(time)
     squares = (machine.squared_frequencies(after) - machine.squared_frequencies(before))[0]
     jump = embedding.jump(changes, later)
     quadratic = np.zeros((len(system.integrals), system.size, system.size))

@@ -182,6 +182,16 @@ def test_start_is_stored_so_that_it_can_be_read_again():
 
 
 @pytest.mark.parametrize(
+    "protocol",
+    [{"force": {"A": Drive.of_time(lambda t: 1 / (t - 1.0))}}, {"modulation": {"A": Drive.of_time(np.log)}}],
+    ids=["force", "modulation"],
+)
+def test_protocol_that_is_not_finite_is_refused(protocol):
+    with pytest.raises(InputError, match="is not finite at t = "):
+        simulate(machine(**protocol), duration=2.0, points=3, trajectories=64)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"duration": 1.0, "periods": 3}, "`periods` does not go with `duration`"),
