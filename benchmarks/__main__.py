@@ -15,13 +15,13 @@ from rich import box
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks import estimator, exact_routes, normals, step_cost, threads, time_to_error
+from benchmarks import estimator, exact_routes, normals, step_cost, textbook, threads, time_to_error
 from benchmarks.main_job import RUN_FILE
 from benchmarks.rounds import Line
 from langevin_qtm.console import make_console
 
 # The first one sees the compilation.
-MEASUREMENTS = (time_to_error, estimator, step_cost, normals, threads, exact_routes)
+MEASUREMENTS = (time_to_error, textbook, estimator, step_cost, normals, threads, exact_routes)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

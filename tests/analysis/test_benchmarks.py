@@ -36,6 +36,33 @@ def test_command_line_prints_and_writes_every_line(monkeypatch, tmp_path, capsys
     assert written["job"] == "work_converter.toml"
 
 
+def test_textbook_program_follows_the_machine():
+    from benchmarks.textbook import Textbook, _exact
+
+    power, variance = _exact()
+    program = Textbook(64)
+    law = program.law(dw=1e-3)
+    assert law / power == pytest.approx(0.2, abs=0.1)  # far too coarse a step loses most of the power
+    sampled = program.sample(records=8, seed=3)
+    length = sampled.powers.size * program.h * 64 * 200
+    error = np.sqrt(variance / length)
+    assert abs(sampled.powers.mean() - law) < 5 * error
+    assert sampled.noise > 0
+    assert sampled.loop > 0
+
+
+def test_ratio_of_times_is_the_product_of_its_causes(monkeypatch):
+    from benchmarks import textbook
+    from benchmarks.time_to_error import Measured, Rates
+
+    own = Rates(power=-1e-3, variance=1e-6, step=0.3, cost=1e-7)
+    monkeypatch.setattr(textbook, "own_rates", lambda: Measured(own, 1.0, 1.0))
+    monkeypatch.setattr(textbook, "_exact", lambda: (-1e-3, 1e-4))
+    numbers = [line.value for line in textbook.measure(records=1, steps=64)]
+    assert all(np.isfinite(numbers))
+    assert numbers[1] == pytest.approx(np.prod(numbers[2:5]))  # rounding
+
+
 def test_calls_take_turns_after_one_that_is_not_counted():
     from benchmarks.rounds import fastest
 
