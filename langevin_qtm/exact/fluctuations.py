@@ -9,69 +9,127 @@ and -w_n, w_n = w + nΩ, whose sum is a multiple of Ω that the drive brings to 
 where (c, n) labels the response to noise of contact c at w_n. The product of J is the commutator part, which
 sampled c-number trajectories do not contain. Second moments by Wick's theorem; definition of D as in Koyuk,
 Seifert, PRL 122, 230601 (2019), lim Var(∫O dt)/t.
+
+Responses to noise at all w_n are not needed one by one. In the notation of `sidebands`, the response to unit
+noise e_s, s = (d, n), is x = A^{-1} C† e_s, ġx = Ċ_l x, F = e_s + K C x, so that o_s* is linear in it:
+
+    -o_s* = (ġx)_s* + z·x = (ġx)_s* + (C† e_s)·A^{-T} z,   z = Σ_s' [(ġx)_s'* K_s' C_s' + F_s'* Ċ_l,s'],
+
+with the current's own ġx and F in response to (c, 0) on the right: one solution with the transposed matrix
+for each contact and oscillator.
 """
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
+from numba import njit
 
+from langevin_qtm.exact.banded import solve_transposed
 from langevin_qtm.exact.quadrature import Layout
 from langevin_qtm.exact.responses import Responses, solve_integrals
-from langevin_qtm.physics.conventions import ComplexArray, FloatArray
+from langevin_qtm.exact.second_moments import FORCE, MOVED, fill_signals, signal_of
+from langevin_qtm.exact.sidebands import decompose
+from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 
+_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
-def fluctuation_integrands(
-    responses: Responses, noise: FloatArray, loss: FloatArray, x: ComplexArray, force: ComplexArray
-) -> tuple[FloatArray, FloatArray]:
-    """Integrands of D for each oscillator and, last, for the total power: c-number and commutator part.
+
+@_compiled
+def add_fluctuations(own_noise, own_loss, gain, noise, loss, couplings, factors, signals, currents, out):
+    """Add integrands of D of pairs with one source contact; on w >= 0, folded, for integration with dw/2π.
 
     Parameters
     ----------
-    responses : Responses
-    noise, loss : (contact, node, n) arrays
-        S_c(w_n) and J_c(w_n).
-    x : (node, contact, oscillator, n, source sideband) array
-    force : (node, contact source, contact, n, source sideband) array
-
-    Returns
-    -------
-    cnumber, commutator : (node, oscillator + 1) arrays
-        On w >= 0, folded, to be integrated with dw/2π.
+    own_noise, own_loss : float
+        S_c(w) and J_c(w) of the source.
+    gain, noise, loss : (contact n,) arrays
+        K_c(w_n), S_c(w_n) and J_c(w_n).
+    couplings, factors : Couplings, Factors
+        From `decompose`.
+    signals : (signal, n) complex array
+        Of this source, from `fill_signals`.
+    currents : (oscillator, position) complex array
+        Workspace.
+    out : (2, oscillator + 1) array, out
+        c-number and commutator part, for each oscillator and, last, for the total power.
     """
-    center, bodies = responses.harmonics, responses.bodies
-    sources = range(len(noise))
-    cnumber, commutator = np.zeros((2, len(x), bodies + 1))
-    moved = [np.einsum("lnm,bclms->bclns", responses.coupling_rate[e], x) for e in responses.driven]
-    for c, d in product(sources, repeat=2):
-        amplitude = np.zeros((len(x), bodies + 1, responses.count), dtype=complex)
-        for e, shifted in zip(responses.driven, moved, strict=True):
-            struck = np.einsum("blj,bjn->bln", shifted[:, c, :, :, center], force[:, d, e].conj())
-            echoed = np.einsum("bj,bljn->bln", force[:, c, e, :, center], shifted[:, d].conj())
-            amplitude[:, :-1] -= struck + echoed
-        amplitude[:, -1] = amplitude[:, :-1].sum(axis=1)
-        strength = np.abs(amplitude) ** 2
-        cnumber += (strength * (noise[c][:, center, None] * noise[d])[:, None, :]).sum(axis=2)
-        commutator -= (strength * (loss[c][:, center, None] * loss[d])[:, None, :]).sum(axis=2)
-    return cnumber, commutator
+    bodies, count = len(currents), signals.shape[1]
+    for l in range(bodies):
+        _fill_current(l, gain, couplings, signals, currents[l])
+        solve_transposed(factors.band, factors.width, factors.pivots, factors.reach, currents[l])
+    for s in range(len(gain)):
+        moved = 2 * bodies + s // count * (MOVED + bodies) + MOVED
+        quantum, lost = own_noise * noise[s], own_loss * loss[s]
+        total = 0.0j
+        for l in range(bodies + 1):
+            amplitude = total
+            if l < bodies:
+                amplitude = signals[moved + l, s % count].conjugate()
+                for i in range(couplings.start[s], couplings.start[s + 1]):
+                    amplitude += currents[l, couplings.position[i]] * couplings.value[i].conjugate()
+                total += amplitude
+            strength = amplitude.real**2 + amplitude.imag**2
+            out[0, l] += quantum * strength
+            out[1, l] -= lost * strength
+
+
+@_compiled
+def _fill_current(l, gain, couplings, signals, current):
+    """z of the power of one oscillator."""
+    count = signals.shape[1]
+    bodies = len(current) // count
+    current[:] = 0.0
+    for s in range(len(gain)):
+        n, first = s % count, 2 * bodies + s // count * (MOVED + bodies)
+        struck = signals[first + MOVED + l, n].conjugate() * gain[s]
+        echoed = signals[first + FORCE, n].conjugate()
+        for i in range(couplings.start[s], couplings.start[s + 1]):
+            column = couplings.position[i]
+            current[column] += struck * couplings.value[i]
+            if couplings.oscillator[i] == l:
+                current[column] += echoed * couplings.rate[i]
+
+
+@_compiled
+def _commutator_integrands(omega, sidebands, gain, loss, couplings, factors, signals, out):
+    """Commutator parts alone: out (node, 2, oscillator + 1), the first ignored."""
+    bodies, count = len(omega), sidebands.shape[1]
+    currents = np.empty((bodies, bodies * count), dtype=np.complex128)
+    x = np.empty(bodies * count, dtype=np.complex128)
+    for node in range(len(out)):
+        k, j = gain[node], loss[node]
+        decompose(omega, sidebands[node], k, couplings, factors)
+        for source in range(len(k) // count):
+            own = j[source * count + count // 2]
+            fill_signals(source, sidebands[node], k, couplings, factors, x, signals)
+            add_fluctuations(own, own, k, j, j, couplings, factors, signals, currents, out[node])
 
 
 class _Commutator:
     """Commutator parts alone."""
 
     def __init__(self, machine: Machine, harmonics: int):
-        self.responses = Responses(machine, harmonics)
+        self.machine, self.responses = machine, Responses(machine, harmonics)
         self.layout = Layout({"commutator": (self.responses.bodies + 1,)}, [("commutator",)])
 
     def integrand(self, omega: FloatArray) -> FloatArray:
-        sidebands = omega[:, None] + self.responses.shifts
-        x, _, force = self.responses.solve(omega)
-        loss = self.responses.loss(sidebands)
-        _, commutator = fluctuation_integrands(self.responses, np.zeros_like(loss), loss, x, force)
-        return commutator / (2 * np.pi)
+        """Values (node, output) on w >= 0, folded with w < 0."""
+        responses, bodies, count = self.responses, self.responses.bodies, self.responses.count
+        signals = np.empty((signal_of(bodies, len(self.machine.contacts), 0), count), dtype=complex)
+        out = np.zeros((len(omega), 2, bodies + 1))
+        _commutator_integrands(
+            self.machine.omega,
+            responses.sidebands(omega),
+            responses.gain(omega),
+            responses.loss(omega),
+            responses.couplings,
+            responses.factors,
+            signals,
+            out,
+        )
+        return out[:, 1] / (2 * np.pi)
 
 
 def commutator_fluctuation(machine: Machine, tolerance: float = 1e-7) -> tuple[FloatArray, float]:

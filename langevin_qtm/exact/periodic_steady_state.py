@@ -13,19 +13,31 @@ Derivations are in docs/theory.md; the model is that of Razzoli et al., Quantum 
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import xarray as xr
+from numba import njit
 
-from langevin_qtm.exact.fluctuations import fluctuation_integrands
+from langevin_qtm.exact.fluctuations import add_fluctuations
 from langevin_qtm.exact.quadrature import Layout
 from langevin_qtm.exact.responses import Responses, solve_integrals
+from langevin_qtm.exact.second_moments import (
+    FORCE,
+    MOVED,
+    SPEED,
+    Products,
+    add_heat,
+    add_products,
+    fill_signals,
+    signal_of,
+)
+from langevin_qtm.exact.sidebands import decompose
 from langevin_qtm.physics import thermodynamics
-from langevin_qtm.physics.conventions import ComplexArray, FloatArray
+from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
-from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.machine import Contact, Machine
 from langevin_qtm.schema import assemble, exact_averages
+
+_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 UV_REASON = "diverges with the logarithm of the band: a strictly Ohmic reservoir; give it a cutoff"
 
@@ -76,133 +88,136 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)
 
 
+@_compiled
+def _integrands(
+    omega, sidebands, gain, noise, loss, couplings, factors, products, reservoir, exchanging, out
+):
+    """Integrands on w >= 0, folded, for integration with dw/2π.
+
+    Parameters
+    ----------
+    omega : (oscillator,) array
+    sidebands : (node, n) array
+    gain, noise, loss : (node, contact n) arrays
+    couplings, factors, products : Couplings, Factors, Products
+    reservoir, exchanging : (contact,) and (contact, contact) arrays
+        See `add_heat`.
+    out : (node, output) array, out
+        Fluctuations, heat currents, then the products.
+    """
+    bodies, contacts, count = len(omega), len(reservoir), sidebands.shape[1]
+    signals = np.empty((2 * bodies + contacts * (MOVED + bodies), count), dtype=np.complex128)
+    currents = np.empty((bodies, bodies * count), dtype=np.complex128)
+    x = np.empty(bodies * count, dtype=np.complex128)
+    waves = np.empty(2 * count, dtype=np.complex128)
+    for node in range(len(out)):
+        w, k, s, j, values = sidebands[node], gain[node], noise[node], loss[node], out[node]
+        values[:] = 0.0
+        fluctuations, rest = values[: 2 * bodies + 2].reshape((2, bodies + 1)), values[2 * bodies + 2 :]
+        decompose(omega, w, k, couplings, factors)
+        for source in range(contacts):
+            own = source * count + count // 2
+            fill_signals(source, w, k, couplings, factors, x, signals)
+            add_products(products, s[own], couplings.spacing, signals, waves, values)
+            add_heat(source, w, s, j, reservoir, exchanging, signals, rest)
+            add_fluctuations(s[own], j[own], k, s, j, couplings, factors, signals, currents, fluctuations)
+
+
 class _SteadyState:
     """Integrands of one machine with sidebands |n| <= harmonics."""
 
     def __init__(self, machine: Machine, harmonics: int):
-        self.machine, self.harmonics = machine, harmonics
+        self.machine = machine
         self.responses = Responses(machine, harmonics)
-        self.bodies, contacts = len(machine.omega), machine.contacts
-        self.diverging = not all(contact.density.memory().size for contact in contacts)
-        k, reservoirs = harmonics + 1, len(machine.reservoirs)
-        shapes = {
-            "power": (2, k, self.bodies),
+        self.has_velocities = all(contact.density.memory().size for contact in machine.contacts)
+        self.layout = self._layout(harmonics + 1)
+        self.products = self._products(harmonics)
+        temperatures = np.array([contact.temperature for contact in machine.contacts])
+        is_driven = any(contact.is_driven for contact in machine.contacts)
+        # without drive and at one temperature heat is absent, too, instead of cancelling
+        self.exchanging = is_driven | (temperatures[:, None] != temperatures)
+        self.reservoir = np.array([contact.reservoir for contact in machine.contacts])
+
+    def _layout(self, waves: int) -> Layout:
+        """Outputs; of harmonics, k = 0 … waves - 1, each a pair (re, im)."""
+        bodies, reservoirs = len(self.machine.omega), len(self.machine.reservoirs)
+        shapes: dict[str, tuple[int, ...]] = {
+            "cnumber": (bodies + 1,),
+            "commutator": (bodies + 1,),
             "heat": (reservoirs,),
-            "heat_waves": (2, k, reservoirs),
-            "cnumber": (self.bodies + 1,),
-            "commutator": (self.bodies + 1,),
-            "covariance": (2, k, self.bodies, self.bodies),
-            "position_velocity": (self.bodies, self.bodies),
+            "power": (waves, bodies, 2),
+            "heat_waves": (waves, reservoirs, 2),
+            "covariance": (waves, bodies, bodies, 2),
+            "position_velocity": (bodies, bodies),
         }
-        if not self.diverging:
-            shapes["velocity"] = (self.bodies, self.bodies)
-        groups = [
+        groups: list[tuple[str, ...]] = [
             ("power", "heat", "heat_waves"),
             ("cnumber", "commutator"),
             ("covariance", "position_velocity"),
         ]
-        self.layout = Layout(shapes, groups if self.diverging else [*groups, ("velocity",)])
+        if self.has_velocities:
+            return Layout({**shapes, "velocity": (bodies, bodies)}, [*groups, ("velocity",)])
+        return Layout(shapes, groups)
+
+    def _products(self, harmonics: int) -> Products:
+        """The second moments: -ġ_l <x_l F>; <ẏ F> but for k = 0, left to the exchange form; covariances."""
+        bodies, reservoirs = len(self.machine.omega), len(self.machine.reservoirs)
+        start = {name: part.start for name, part in self.layout.slices.items()}
+        rows = []
+        for index, contact in enumerate(self.machine.contacts):
+            signal = signal_of(bodies, index, 0)
+            power, heat = start["power"], start["heat_waves"] + 2 * contact.reservoir
+            highest = 0 if diverges(contact) else harmonics
+            for l in range(bodies) if contact.is_driven else ():
+                moved = signal + MOVED + l
+                rows.append((moved, signal + FORCE, -1, 0, highest, power + 2 * l, 2 * bodies))
+            if not diverges(contact):
+                rows.append((signal + SPEED, signal + FORCE, 1, 1, harmonics, heat, 2 * reservoirs))
+        for l, k in np.ndindex(bodies, bodies):
+            pair = l * bodies + k
+            if l <= k:  # the rest by symmetry
+                rows.append((l, k, 1, 0, harmonics, start["covariance"] + 2 * pair, 2 * bodies**2))
+            rows.append((l, bodies + k, 1, 0, 0, start["position_velocity"] + pair, 0))
+            if self.has_velocities:
+                rows.append((bodies + l, bodies + k, 1, 0, 0, start["velocity"] + pair, 0))
+        return Products(*np.array(rows).T)
 
     def integrand(self, omega: FloatArray) -> FloatArray:
         """All integrands on w >= 0, folded with w < 0, over 2π."""
-        sidebands = omega[:, None] + self.responses.shifts
-        x, y, force = self.responses.solve(omega)
-        noise, loss = self.responses.noise(sidebands), self.responses.loss(sidebands)
-        center = self.harmonics
-        source = noise[:, :, center].T  # (node, contact)
-        own_x, own_y, own_force = x[..., center], y[..., center], force[..., center]
-        velocity = -1j * sidebands[:, None, None, :] * own_x
-        arrays = {
-            "power": self._power(source, own_x, own_force),
-            "heat": self._heat(omega, sidebands, noise, loss, own_y),
-            "heat_waves": self._heat_waves(source, sidebands, own_y, own_force),
-            "covariance": self._waves(source, own_x[:, :, :, None], own_x[:, :, None, :]),
-            "position_velocity": _mean(source, own_x[:, :, :, None], velocity[:, :, None, :]),
-        }
-        arrays["cnumber"], arrays["commutator"] = fluctuation_integrands(
-            self.responses, noise, loss, x, force
+        responses, bodies = self.responses, len(self.machine.omega)
+        lower, upper = np.tril_indices(bodies, -1)
+        out = np.empty((len(omega), self.layout.size))
+        _integrands(
+            self.machine.omega,
+            responses.sidebands(omega),
+            responses.gain(omega),
+            responses.noise(omega),
+            responses.loss(omega),
+            responses.couplings,
+            responses.factors,
+            self.products,
+            self.reservoir,
+            self.exchanging,
+            out,
         )
-        if not self.diverging:
-            arrays["velocity"] = _mean(source, velocity[:, :, :, None], velocity[:, :, None, :])
-        return self.layout.pack(len(omega), **arrays) / (2 * np.pi)
-
-    def _waves(self, source: FloatArray, a: ComplexArray, b: ComplexArray) -> FloatArray:
-        """Fourier coefficients k >= 0 of <a(t) b(t)>, folded: (node, re/im, k, …)."""
-        waves = []
-        for k in range(self.harmonics + 1):
-            stop = self.responses.count - k
-            up = (a[..., k:] * b[..., :stop].conj()).sum(axis=-1)
-            down = (a[..., :stop] * b[..., k:].conj()).sum(axis=-1)
-            waves.append(np.einsum("bc,bc...->b...", source, up + down.conj()))
-        stacked = np.stack(waves, axis=1)
-        return np.stack([stacked.real, stacked.imag], axis=1)
-
-    def _power(self, source: FloatArray, own_x: ComplexArray, own_force: ComplexArray) -> FloatArray:
-        """-ġ_l <x_l F> summed over driven contacts: (node, re/im, k, oscillator)."""
-        total = np.zeros((len(source), 2, self.harmonics + 1, self.bodies))
-        for index in self.responses.driven:
-            moved = np.einsum("lnm,bclm->bcln", self.responses.coupling_rate[index], own_x)
-            waves = self._waves(source, moved, own_force[:, :, index, None, :])
-            if self._diverges(index):
-                waves[:, :, 1:] = 0.0
-            total -= waves
-        return total
-
-    def _heat(
-        self,
-        omega: FloatArray,
-        sidebands: FloatArray,
-        noise: FloatArray,
-        loss: FloatArray,
-        own_y: ComplexArray,
-    ) -> FloatArray:
-        """Exchange form of the heat currents: (node, reservoir)."""
-        heat = np.zeros((len(omega), len(self.machine.reservoirs)))
-        pairs = product(enumerate(self.machine.contacts), repeat=2)
-        for (d, giver), (e, other) in pairs:
-            if not self.responses.driven and giver.temperature == other.temperature:
-                continue  # in equilibrium: absent, too, instead of cancelling
-            given = noise[d][:, self.harmonics, None] * loss[e] * np.abs(own_y[:, d, e]) ** 2
-            # weight 2: fold of w < 0
-            if d == e:
-                heat[:, giver.reservoir] += 2 * ((omega[:, None] - sidebands) * given).sum(axis=1)
-            else:
-                taker = self.machine.contacts[e].reservoir
-                heat[:, giver.reservoir] += 2 * (omega[:, None] * given).sum(axis=1)
-                heat[:, taker] -= 2 * (sidebands * given).sum(axis=1)
-        return heat
-
-    def _heat_waves(
-        self, source: FloatArray, sidebands: FloatArray, own_y: ComplexArray, own_force: ComplexArray
-    ) -> FloatArray:
-        """Fourier coefficients k >= 1 of <ẏ F>: (node, re/im, k, reservoir); k = 0 is left to `_heat`."""
-        speed = -1j * sidebands[:, None, None, :] * own_y
-        waves = self._waves(source, speed, own_force)
-        waves[:, :, 0] = 0.0
-        total = np.zeros((*waves.shape[:3], len(self.machine.reservoirs)))
-        for index, contact in enumerate(self.machine.contacts):
-            if not self._diverges(index):
-                total[..., contact.reservoir] += waves[..., index]
-        return total
-
-    def _diverges(self, index: int) -> bool:
-        """Whether the instantaneous power and heat current of a contact depend on the band."""
-        contact = self.machine.contacts[index]
-        return contact.is_driven and not contact.density.memory().size
+        covariance = out[:, self.layout.slices["covariance"]].reshape(len(out), -1, bodies, bodies, 2)
+        covariance[:, :, lower, upper] = covariance[:, :, upper, lower]
+        out /= 2 * np.pi
+        return out
 
 
-def _mean(source: FloatArray, a: ComplexArray, b: ComplexArray) -> FloatArray:
-    """Period average of <a b>, folded: (node, …)."""
-    return 2 * np.einsum("bc,bc...->b...", source, (a * b.conj()).sum(axis=-1)).real
+def diverges(contact: Contact) -> bool:
+    """Whether the instantaneous power and heat current of a contact depend on the band."""
+    return contact.is_driven and not contact.density.memory().size
 
 
 def _averages(integrals: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Base observables from integrals or from their errors."""
     quantum = integrals["cnumber"] + integrals["commutator"]
     return {
-        "local_power": integrals["power"][0, 0],
+        "local_power": integrals["power"][0, :, 0],
         "heat_current": integrals["heat"],
-        "position_covariance": integrals["covariance"][0, 0],
+        "position_covariance": integrals["covariance"][0, :, :, 0],
         "fluctuation_cnumber": integrals["cnumber"][:-1],
         "fluctuation_quantum": quantum[:-1],
         "power_fluctuation_cnumber": integrals["cnumber"][-1],
@@ -232,7 +247,7 @@ def _to_dataset(
     covariance = _synthesize(values["covariance"], phase)
     heat = _synthesize(values["heat_waves"], phase) + values["heat"][:, None]
     for contact in machine.contacts:
-        if contact.is_driven and not contact.density.memory().size:
+        if diverges(contact):
             heat[contact.reservoir] = np.nan
             local_power[[not drive.is_static for drive in contact.drives]] = np.nan
             undefined |= dict.fromkeys(("heat_current_phase", "local_power_phase", "power_phase"), UV_REASON)
@@ -255,8 +270,8 @@ def _to_dataset(
 
 
 def _synthesize(waves: FloatArray, phase: FloatArray) -> FloatArray:
-    """Periodic function from (re/im, k, …) coefficients of e^{-ikΩt}: dims (…, phase)."""
-    coefficients = waves[0] + 1j * waves[1]
+    """Periodic function from (k, …, re/im) coefficients of e^{-ikΩt}: dims (…, phase)."""
+    coefficients = waves[..., 0] + 1j * waves[..., 1]
     angle = 2 * np.pi * np.outer(np.arange(len(coefficients)), phase)
     weight = np.where(np.arange(len(coefficients)) == 0, 1.0, 2.0)[:, None]
     return np.einsum("k...,kp->...p", coefficients, weight * np.exp(-1j * angle)).real

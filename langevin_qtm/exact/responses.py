@@ -11,17 +11,17 @@ Solving for sources at every sideband at once also gives the responses to noise 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from scipy.linalg import toeplitz
-from threadpoolctl import threadpool_limits
+from scipy.sparse import csr_array
 
 from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.exact.lines import frequency_mesh
 from langevin_qtm.exact.quadrature import MAX_NODES_PER_CALL, Layout, integrate
+from langevin_qtm.exact.sidebands import couplings_of, factors_of, respond_to_all
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
-from langevin_qtm.physics.machine import Machine
+from langevin_qtm.physics.machine import Contact, Machine
 
 MAX_HARMONICS = 80
 
@@ -31,35 +31,39 @@ class Responses:
 
     Attributes
     ----------
-    coupling : (contact, oscillator, n, m) array
-        Matrix of x_m -> (g x)_n.
-    coupling_rate : (contact, oscillator, n, m) array
-        Matrix of x_m -> (ġ x)_n.
-    driven : list of int
-        Contacts with a coupling that depends on time.
+    couplings : Couplings
+    factors : Factors
+        Storage.
     """
 
     def __init__(self, machine: Machine, harmonics: int):
         self.machine, self.harmonics = machine, harmonics
-        self.count = 2 * harmonics + 1
-        self.bodies = len(machine.omega)
-        contacts = machine.contacts
-        orders = np.arange(-harmonics, harmonics + 1)
-        self.shifts = machine.angular_frequency * orders
-        self.coupling = np.array(
-            [self._toeplitz(contact.coefficients(contact.order)) for contact in contacts]
-        )
-        self.coupling_rate = self.coupling * (self.shifts[:, None] - self.shifts[None, :]) * -1j
-        self.driven = [index for index, contact in enumerate(contacts) if contact.is_driven]
+        self.count, self.bodies = 2 * harmonics + 1, len(machine.omega)
+        self.shifts = machine.angular_frequency * np.arange(-harmonics, harmonics + 1)
+        self.couplings = couplings_of(machine, harmonics)
+        self.factors = factors_of(machine, self.couplings)
 
-    def _toeplitz(self, coefficients: ComplexArray) -> ComplexArray:
-        """(oscillator, n, m) matrices of x_m -> (g x)_n."""
-        order = (coefficients.shape[1] - 1) // 2
-        padded = np.zeros((self.bodies, 2 * self.count - 1), dtype=complex)
-        middle = self.count - 1
-        reach = min(order, middle)
-        padded[:, middle - reach : middle + reach + 1] = coefficients[:, order - reach : order + reach + 1]
-        return np.array([toeplitz(row[middle:], row[middle::-1]) for row in padded])
+    def sidebands(self, omega: FloatArray) -> FloatArray:
+        """w_n, dims (node, n)."""
+        return omega[:, None] + self.shifts
+
+    def gain(self, omega: FloatArray) -> ComplexArray:
+        """K_c(w_n), dims (node, contact n)."""
+        return self._by_contact(lambda contact, w: contact.density.response(w), omega)
+
+    def noise(self, omega: FloatArray) -> FloatArray:
+        """S_c(w_n), dims (node, contact n)."""
+        return self._by_contact(Contact.noise_power_spectrum, omega)
+
+    def loss(self, omega: FloatArray) -> FloatArray:
+        """J_c(w_n), dims (node, contact n)."""
+        return self._by_contact(Contact.spectral_density, omega)
+
+    def _by_contact(self, spectrum: Callable[[Contact, FloatArray], Any], omega: FloatArray) -> Any:
+        sidebands = self.sidebands(omega)
+        copies = {contact.reservoir: contact for contact in self.machine.contacts}  # all of them are alike
+        values = {reservoir: spectrum(contact, sidebands) for reservoir, contact in copies.items()}
+        return np.concatenate([values[contact.reservoir] for contact in self.machine.contacts], axis=1)
 
     def solve(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         """Positions, coordinates y and forces F in response to every source.
@@ -69,32 +73,18 @@ class Responses:
         x : (node, contact, oscillator, n, source sideband)
         y, force : (node, contact source, contact, n, source sideband)
         """
-        sidebands = omega[:, None] + self.shifts
-        contacts, bodies, count = self.machine.contacts, self.bodies, self.count
-        gain = np.array([contact.density.response(sidebands) for contact in contacts])  # (contact, node, n)
-        collect = self.coupling.transpose(0, 2, 1, 3).reshape(len(contacts), count, bodies * count)
-        spread = self.coupling.reshape(len(contacts), bodies * count, count)
-        matrix = np.zeros((len(omega), bodies * count, bodies * count), dtype=complex)
-        diagonal = np.arange(bodies * count)
-        stiffness = self.machine.omega[None, :, None] ** 2 - sidebands[:, None, :] ** 2
-        matrix[:, diagonal, diagonal] = stiffness.reshape(len(omega), -1)
-        for index in range(len(contacts)):
-            matrix -= (spread[index] * gain[index][:, None, :]) @ collect[index]
-        inverse = np.linalg.inv(matrix)
-        x = np.stack([inverse @ spread[index] for index in range(len(contacts))], axis=1)
-        y = np.stack([collect[index] @ x for index in range(len(contacts))], axis=2)
-        force = y * gain.transpose(1, 0, 2)[:, None, :, :, None]
-        for index in range(len(contacts)):
-            force[:, index, index] += np.eye(count)
-        return x.reshape(len(omega), len(contacts), bodies, count, count), y, force
-
-    def noise(self, sidebands: FloatArray) -> FloatArray:
-        """S_c(w_n), dims (contact, node, n)."""
-        return np.array([contact.noise_power_spectrum(sidebands) for contact in self.machine.contacts])
-
-    def loss(self, sidebands: FloatArray) -> FloatArray:
-        """J_c(w_n), dims (contact, node, n)."""
-        return np.array([contact.spectral_density(sidebands) for contact in self.machine.contacts])
+        nodes, contacts, count = len(omega), len(self.machine.contacts), self.count
+        gain, size = self.gain(omega), contacts * count
+        x = np.empty((nodes, size, count * self.bodies), dtype=complex)
+        respond_to_all(self.machine.omega, self.sidebands(omega), gain, self.couplings, self.factors, x)
+        c = self.couplings
+        spread = csr_array((c.value, c.position, c.start), shape=(size, count * self.bodies))
+        y = (spread @ x.reshape(-1, count * self.bodies).T).T.reshape(nodes, size, size)
+        force = gain[:, None, :] * y + np.eye(size)
+        dims = (nodes, contacts, count, contacts, count)
+        y, force = (np.moveaxis(array.reshape(dims), 2, 4) for array in (y, force))
+        x = x.reshape(nodes, contacts, count, count, self.bodies)[:, :, :, np.argsort(c.sideband)]
+        return np.moveaxis(x, (2, 4), (4, 2)), y, force
 
 
 class Problem(Protocol):
@@ -135,12 +125,10 @@ def solve_integrals(
     ------
     NotConvergedError
     """
-    with threadpool_limits(1):  # matrices too small to share, and results that do not depend on threads
-        harmonics, truncation = _enough_harmonics(machine, rates, problem_at, judged, tolerance)
-        problem = problem_at(harmonics)
-        result = integrate(
-            problem.integrand, frequency_mesh(machine, rates, harmonics), problem.layout.scale, tolerance
-        )
+    harmonics, truncation = _enough_harmonics(machine, rates, problem_at, judged, tolerance)
+    problem = problem_at(harmonics)
+    mesh = frequency_mesh(machine, rates, harmonics)
+    result = integrate(problem.integrand, mesh, problem.layout.scale, tolerance)
     values, errors = problem.layout.unpack(result)
     scales = problem.layout.split(problem.layout.scale(result.value))
     return values, {name: errors[name] + truncation * scales[name] for name in errors}, harmonics

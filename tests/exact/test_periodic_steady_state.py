@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.dense_responses import dense_integrands
 from helpers.machines import (
     BROAD_DRUDE,
     DRUDE,
@@ -24,7 +25,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from langevin_qtm.errors import NotConvergedError, UnstableMachineError
-from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
+from langevin_qtm.exact.periodic_steady_state import _SteadyState, periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
@@ -82,6 +83,21 @@ def assert_same_averages(one, two, tolerance=QUADRATURE, factors=None, names=AVE
         np.testing.assert_allclose(
             one[name].values, expected, rtol=0, atol=tolerance * np.abs(expected).max() + 1e-13, err_msg=name
         )
+
+
+@pytest.mark.parametrize("harmonics", [3, 8])
+@every_machine
+def test_compiled_integrands_are_those_of_dense_inverses_and_array_expressions(machine, harmonics):
+    omega = np.array([1e-3, 0.29, 0.83, 1.3, 4.1, 60.0])
+    problem, dense = _SteadyState(machine, harmonics), dense_integrands(machine, harmonics, omega)
+    values = problem.integrand(omega)
+    for group in problem.layout.groups:
+        scale = np.max([np.abs(dense[name]).max(axis=tuple(range(1, dense[name].ndim))) for name in group], 0)
+        for name in group:
+            found = values[:, problem.layout.slices[name]].reshape(len(omega), *problem.layout.shapes[name])
+            found = found[..., 0] + 1j * found[..., 1] if np.iscomplexobj(dense[name]) else found
+            worst = np.abs(found - dense[name]).reshape(len(omega), -1).max(axis=1)
+            assert np.all(worst <= 1e-12 * scale), name  # rounding: of either inverse
 
 
 # ------------------------------------------------------------------------------- brute force and second order

@@ -1,0 +1,111 @@
+"""LU decomposition of a banded matrix with partial pivoting, and solutions with it and with its transpose.
+
+Entry (i, j) of a matrix with `width` diagonals on either side of the main one is stored at
+band[i, j - i + width]. Each row has room for another `width` diagonals on the right, which exchanges of
+rows may fill. Multipliers that are zero are skipped.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+
+
+def columns(width: int) -> int:
+    """Columns of the array that stores a matrix with `width` diagonals on either side."""
+    return 3 * width + 1
+
+
+@_compiled
+def factorize(band, width, pivots, reach):
+    """Replace the matrix by its factors; the diagonal by its inverse.
+
+    Parameters
+    ----------
+    band : (row, column) complex array
+    width : int
+    pivots : (row,) int array, out
+        Row exchanged with each.
+    reach : (row,) int array, out
+        End of each row of the upper factor.
+    """
+    rows = len(band)
+    for i in range(rows):
+        reach[i] = min(rows, i + width + 1)
+    for k in range(rows):
+        stop = min(rows, k + width + 1)
+        pivots[k] = _largest(band, width, k, stop)
+        _exchange(band, width, k, pivots[k], reach)
+        inverse = 1.0 / band[k, width]
+        band[k, width] = inverse
+        for i in range(k + 1, stop):
+            factor = band[i, k - i + width]
+            if factor == 0.0:
+                continue
+            factor *= inverse
+            band[i, k - i + width] = factor
+            shift = width - i
+            for j in range(k + 1, reach[k]):
+                band[i, j + shift] -= factor * band[k, j - k + width]
+            reach[i] = max(reach[i], reach[k])
+
+
+@_compiled
+def _largest(band, width, k, stop):
+    """Row of the largest entry of column k at or below the diagonal."""
+    best, largest = k, -1.0
+    for i in range(k, stop):
+        entry = band[i, k - i + width]
+        size = abs(entry.real) + abs(entry.imag)
+        if size > largest:
+            best, largest = i, size
+    return best
+
+
+@_compiled
+def _exchange(band, width, k, other, reach):
+    """Exchange two rows from column k on."""
+    if other == k:
+        return
+    for j in range(k, max(reach[k], reach[other])):
+        upper, lower = j - k + width, j - other + width
+        band[k, upper], band[other, lower] = band[other, lower], band[k, upper]
+    reach[k], reach[other] = reach[other], reach[k]
+
+
+@_compiled
+def solve(band, width, pivots, reach, vector):
+    """Replace b by the solution of A x = b."""
+    rows = len(band)
+    for k in range(rows):
+        other = pivots[k]
+        vector[k], vector[other] = vector[other], vector[k]
+        value = vector[k]
+        if value != 0.0:
+            for i in range(k + 1, min(rows, k + width + 1)):
+                vector[i] -= band[i, k - i + width] * value
+    for k in range(rows - 1, -1, -1):
+        value = vector[k]
+        for j in range(k + 1, reach[k]):
+            value -= band[k, j - k + width] * vector[j]
+        vector[k] = value * band[k, width]
+
+
+@_compiled
+def solve_transposed(band, width, pivots, reach, vector):
+    """Replace b by the solution of Aᵀ x = b."""
+    rows = len(band)
+    for k in range(rows):
+        value = vector[k] * band[k, width]
+        vector[k] = value
+        if value != 0.0:
+            for j in range(k + 1, reach[k]):
+                vector[j] -= band[k, j - k + width] * value
+    for k in range(rows - 1, -1, -1):
+        value = vector[k]
+        for i in range(k + 1, min(rows, k + width + 1)):
+            value -= band[i, k - i + width] * vector[i]
+        other = pivots[k]
+        vector[k] = vector[other]
+        vector[other] = value

@@ -1,0 +1,167 @@
+"""Integrands of second moments at given noise frequencies, compiled.
+
+A response of the machine is a handful of *signals*, periodic functions by their sidebands n:
+
+    x_l, v_l,   and for each contact   y, ẏ, F, ġ_1 x_1, ġ_2 x_2, …
+
+Every second moment is a product of two signals, weighted with the noise power spectrum of the source and
+summed over sources (`Products`). Heat currents come from |y|² by the exchange form of
+`periodic_steady_state`, fluctuations from `fluctuations`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from langevin_qtm.exact.sidebands import IntArray, respond
+from langevin_qtm.physics.conventions import FloatArray
+
+_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+
+Y, SPEED, FORCE, MOVED = range(4)  # of a contact; one MOVED for each oscillator
+
+
+class Products(NamedTuple):
+    """Second moments <a b> and where their Fourier coefficients lowest <= k <= highest are to be added.
+
+    Attributes
+    ----------
+    first, second : (product,) int arrays
+        Signals a and b.
+    sign : (product,) array
+    lowest, highest : (product,) int arrays
+        highest = 0: the period average alone, a real number.
+    start, stride : (product,) int arrays
+        The pair (re, im) of coefficient k is at start + k stride.
+    """
+
+    first: IntArray
+    second: IntArray
+    sign: FloatArray
+    lowest: IntArray
+    highest: IntArray
+    start: IntArray
+    stride: IntArray
+
+
+def signal_of(bodies: int, contact: int, kind: int) -> int:
+    """Index of a signal of a contact; positions and velocities come first."""
+    return 2 * bodies + contact * (MOVED + bodies) + kind
+
+
+@_compiled
+def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
+    """Signals (signal, n) for noise of contact `source` at the central sideband; x is workspace."""
+    count = len(sidebands)
+    bodies = len(x) // count
+    own = source * count + count // 2
+    respond(own, couplings, factors, x)
+    signals[:] = 0.0
+    for row in range(len(x)):
+        n, l = couplings.sideband[row // bodies], row % bodies
+        signals[l, n] = x[row]
+        signals[bodies + l, n] = -1j * sidebands[n] * x[row]
+    for s in range(len(gain)):
+        n, first = s % count, 2 * bodies + s // count * (MOVED + bodies)
+        y = 0.0j
+        for i in range(couplings.start[s], couplings.start[s + 1]):
+            position = x[couplings.position[i]]
+            y += couplings.value[i] * position
+            signals[first + MOVED + couplings.oscillator[i], n] += couplings.rate[i] * position
+        signals[first + Y, n] = y
+        signals[first + SPEED, n] = -1j * sidebands[n] * y
+        signals[first + FORCE, n] = gain[s] * y
+    signals[2 * bodies + source * (MOVED + bodies) + FORCE, count // 2] += 1.0
+
+
+@_compiled
+def add_products(products, weight, spacing, signals, waves, out):
+    """Add the products of signals (signal, n), times the weight of their source, to out (output,).
+
+    Signals have sidebands `spacing` apart, the others being zero. `waves` (2 n,) is workspace.
+    """
+    for p in range(len(products.first)):
+        a, b = signals[products.first[p]], signals[products.second[p]]
+        start, strength = products.start[p], weight * products.sign[p]
+        if products.highest[p] == 0:
+            out[start] += _mean(strength, a, b)
+            continue
+        lowest, highest, stride = products.lowest[p], products.highest[p], products.stride[p]
+        k = _correlate(spacing, a, b, waves)
+        for wave in waves:
+            if lowest <= k <= highest:
+                out[start + k * stride] += strength * wave.real
+                out[start + k * stride + 1] += strength * wave.imag
+            if lowest <= -k <= highest:
+                out[start - k * stride] += strength * wave.real
+                out[start - k * stride + 1] -= strength * wave.imag
+            k += spacing
+
+
+@_compiled
+def _mean(weight, a, b):
+    """Period average of <a b>, folded with w < 0."""
+    total = 0.0
+    for n in range(len(a)):
+        total += a[n].real * b[n].real + a[n].imag * b[n].imag
+    return 2.0 * weight * total
+
+
+@_compiled
+def _correlate(spacing, a, b, waves):
+    """Σ_n a_{n+k} b_n* for k = first, first + spacing, …; returns first, at most -n."""
+    count = len(a)
+    i, j = _first(a), _first(b)
+    waves[:] = 0.0
+    last = (count - 1 - j) // spacing
+    for n in range(i, count, spacing):
+        left, top = a[n], last + (n - i) // spacing
+        for m in range(j, count, spacing):
+            waves[top] += left * b[m].conjugate()
+            top -= 1
+    return i - j - last * spacing
+
+
+@_compiled
+def _first(a):
+    """Index of the first entry that is not zero, at most the last."""
+    n = 0
+    while n < len(a) - 1 and a[n] == 0.0:
+        n += 1
+    return n
+
+
+@_compiled
+def add_heat(source, sidebands, noise, loss, reservoir, exchanging, signals, out):
+    """Exchange form of the heat currents, on w >= 0, folded.
+
+    Parameters
+    ----------
+    source : int
+        Contact that the noise comes from.
+    sidebands : (n,) array
+    noise, loss : (contact n,) arrays
+        S_c(w_n) and J_c(w_n).
+    reservoir : (contact,) int array
+    exchanging : (contact, contact) bool array
+        Whether heat may flow at all.
+    signals : (signal, n) complex array
+    out : (reservoir,) array, out
+    """
+    contacts, count = len(reservoir), len(sidebands)
+    bodies = (len(signals) - MOVED * contacts) // (2 + contacts)
+    center = count // 2
+    emitted = 2.0 * noise[source * count + center]  # 2: fold of w < 0
+    for contact in range(contacts):
+        if not exchanging[source, contact]:
+            continue
+        y = signals[2 * bodies + contact * (MOVED + bodies) + Y]
+        for n in range(count):
+            given = emitted * loss[contact * count + n] * (y[n].real ** 2 + y[n].imag ** 2)
+            if contact == source:
+                out[reservoir[source]] += (sidebands[center] - sidebands[n]) * given
+            else:
+                out[reservoir[source]] += sidebands[center] * given
+                out[reservoir[contact]] -= sidebands[n] * given

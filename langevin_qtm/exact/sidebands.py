@@ -1,0 +1,146 @@
+"""Sidebands of one noise frequency, compiled: the equations of `responses` as a banded matrix.
+
+Couplings are sparse: y = C x; as g is real, forces enter as C† F, so
+
+    A = diag(w_l² - w_n²) - C† K C,   x = A^{-1} C† ξ.
+
+The drive connects x_n only to x_m with n - m a multiple of the `spacing`, the greatest common divisor of the
+differences between the harmonics of a contact: 2 for cosines. Unknowns x_{l,n} are numbered by residue of n,
+then by n, then by l, so that A is block-diagonal with narrow bands. Coordinates y_{c,n} of the contacts, and
+all that belongs to them, are numbered c N + n with N sidebands.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from langevin_qtm.exact.banded import columns, factorize, solve
+from langevin_qtm.physics.conventions import ComplexArray
+from langevin_qtm.physics.machine import Machine
+
+_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+
+IntArray = np.ndarray
+
+
+class Couplings(NamedTuple):
+    """C and Ċ by rows, in compressed form: entries start[s] … start[s + 1] belong to row s.
+
+    Attributes
+    ----------
+    start : (contact n + 1,) int array
+    position : (entry,) int array
+        Column: number of the unknown.
+    oscillator : (entry,) int array
+    value : (entry,) complex array
+        g_{c,l,n-m}.
+    rate : (entry,) complex array
+        -i (n - m) Ω g_{c,l,n-m}, of ġ.
+    sideband : (position / L,) int array
+        n of the unknowns.
+    spacing : int
+    """
+
+    start: IntArray
+    position: IntArray
+    oscillator: IntArray
+    value: ComplexArray
+    rate: ComplexArray
+    sideband: IntArray
+    spacing: int
+
+
+class Factors(NamedTuple):
+    """Storage of the LU decomposition of A (see `banded`)."""
+
+    band: ComplexArray
+    width: int
+    pivots: IntArray
+    reach: IntArray
+
+
+def couplings_of(machine: Machine, harmonics: int) -> Couplings:
+    """Couplings between sidebands |n| <= harmonics."""
+    bodies, count = len(machine.omega), 2 * harmonics + 1
+    spacing = _spacing(machine) or count
+    sideband = np.argsort(np.arange(count) % spacing, kind="stable")
+    place = np.argsort(sideband)
+    start, positions, values, rates = [0], [], [], []
+    for contact in machine.contacts:
+        series = contact.coefficients(2 * harmonics)
+        for n in range(count):
+            block = series[:, n : n + count][:, ::-1].T  # (m, oscillator): g_{l, n-m}
+            m, l = np.nonzero(block)
+            positions.append(place[m] * bodies + l)
+            values.append(block[m, l])
+            rates.append(-1j * (n - m) * machine.angular_frequency * block[m, l])
+            start.append(start[-1] + len(m))
+    position = np.concatenate(positions)
+    value, rate = np.concatenate(values), np.concatenate(rates)
+    return Couplings(np.array(start), position, position % bodies, value, rate, sideband, spacing)
+
+
+def _spacing(machine: Machine) -> int:
+    """Greatest common divisor of the differences between the harmonics of each contact; 0 without drive."""
+    spacing = 0
+    for contact in machine.contacts:
+        present = np.flatnonzero(contact.coefficients(contact.order).any(axis=0))
+        spacing = int(np.gcd.reduce([spacing, *np.diff(present)]))
+    return spacing
+
+
+def factors_of(machine: Machine, couplings: Couplings) -> Factors:
+    """Storage for the matrix of these couplings."""
+    bodies, rows = len(machine.omega), len(machine.omega) * len(couplings.sideband)
+    width = (2 * machine.order // couplings.spacing + 1) * bodies - 1
+    band = np.empty((rows, columns(width)), dtype=complex)
+    return Factors(band, width, np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.int64))
+
+
+@_compiled
+def decompose(omega, sidebands, gain, couplings, factors):
+    """LU decomposition of A for one noise frequency.
+
+    Parameters
+    ----------
+    omega : (oscillator,) array
+    sidebands : (n,) array
+        w_n.
+    gain : (contact n,) complex array
+        K_c(w_n).
+    couplings : Couplings
+    factors : Factors
+        Out.
+    """
+    band, width, bodies = factors.band, factors.width, len(omega)
+    start, position, value = couplings.start, couplings.position, couplings.value
+    band[:] = 0.0
+    for row in range(len(band)):
+        band[row, width] = omega[row % bodies] ** 2 - sidebands[couplings.sideband[row // bodies]] ** 2
+    for s in range(len(gain)):
+        for i in range(start[s], start[s + 1]):
+            row, push = position[i], gain[s] * value[i].conjugate()
+            for j in range(start[s], start[s + 1]):
+                band[row, position[j] - row + width] -= push * value[j]
+    factorize(band, width, factors.pivots, factors.reach)
+
+
+@_compiled
+def respond(source, couplings, factors, x):
+    """x in response to unit noise at one sideband of one contact, `source` = c N + n."""
+    x[:] = 0.0
+    for i in range(couplings.start[source], couplings.start[source + 1]):
+        x[couplings.position[i]] = couplings.value[i].conjugate()
+    solve(factors.band, factors.width, factors.pivots, factors.reach, x)
+
+
+@_compiled
+def respond_to_all(omega, sidebands, gain, couplings, factors, x):
+    """x (node, source, position) in response to noise at every sideband of every contact."""
+    for node in range(len(x)):
+        decompose(omega, sidebands[node], gain[node], couplings, factors)
+        for source in range(x.shape[1]):
+            respond(source, couplings, factors, x[node, source])
