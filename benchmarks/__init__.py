@@ -1,4 +1,4 @@
-"""Speed of the main job, `runs/work_converter.toml`: `python -m benchmarks`, under a minute.
+"""Speed of the main job, `runs/work_converter.toml`: `python -m benchmarks`, under two minutes.
 
 Absolute times belong to the machine. Ratios carry over better: both sides of each are measured in one process
 on one core, in turns, and each is the fastest of its rounds. What the numbers mean, and what bounds them:
@@ -23,8 +23,12 @@ step cost
     `dense rows` is the same loop over rows as in the kernel, alone, on memory in the first cache.
 normals
     One standard normal of the simulator against `numpy.random.Generator(PCG64).standard_normal`. Below 1.
-threads
-    The measurement on two threads against one, 256 trajectories. At most 2, less on a busy machine.
+scaling
+    Two threads against one, 256 trajectories: at most 2, less on a busy machine. Cost of a trajectory among
+    512 against 64. Cost of a step by number of oscillators, against that with one: less than linear as long
+    as the noise of the two reservoirs, which they share, costs most. What a fresh process pays for
+    compilation, without and with compiled code on disk. Peak memory of the process, a long run against a short
+    one: 1, as steps leave nothing behind.
 exact routes
     One point of `second_order` and of `periodic_steady_state`, fluctuations and error estimates included.
 """

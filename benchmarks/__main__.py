@@ -15,13 +15,15 @@ from rich import box
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks import estimator, exact_routes, normals, step_cost, textbook, threads, time_to_error
+from benchmarks import estimator, exact_routes, normals, scaling, step_cost, textbook, time_to_error
 from benchmarks.main_job import RUN_FILE
 from benchmarks.rounds import Line
 from langevin_qtm.console import make_console
 
+WIDTH = 110  # of the table, where there is no terminal
+
 # The first one sees the compilation.
-MEASUREMENTS = (time_to_error, textbook, estimator, step_cost, normals, threads, exact_routes)
+MEASUREMENTS = (time_to_error, textbook, estimator, step_cost, normals, scaling, exact_routes)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     arguments = parser.parse_args(argv)
     console = make_console()
+    if not console.is_terminal:
+        console.width = WIDTH
     lines: list[Line] = []
     with threadpool_limits(1):
         for measurement in MEASUREMENTS:

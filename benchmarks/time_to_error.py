@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cache
 
 from benchmarks.main_job import main_run
 from benchmarks.rounds import Line
-from langevin_qtm.sampling.progress import Progress
-from langevin_qtm.sampling.settings import Recording
-from langevin_qtm.sampling.simulate import simulate
+from benchmarks.timed import timed_simulate
 
 TARGET = 0.01
 
@@ -66,14 +63,14 @@ def own_rates(rounds: int = 3, periods: int = 320) -> Measured:
     periods : int
         Measured periods; many relaxation times, so that 1/√N holds.
     """
-    _, first, _ = _timed_run(periods=16)
-    runs = [_timed_run(periods) for _ in range(rounds)]
-    setup, seconds = min(run[1] for run in runs), min(run[2] for run in runs)
-    dataset = runs[0][0]
+    run = main_run()
+    first = timed_simulate(run.machine, run.solver, periods=16).setup
+    runs = [timed_simulate(run.machine, run.solver, periods=periods) for _ in range(rounds)]
+    setup, seconds = min(run.setup for run in runs), min(run.seconds for run in runs)
+    dataset, steps = runs[0].dataset, runs[0].steps
     power, error = (float(dataset[name].sel(oscillator="A")) for name in ("local_power", "local_power_se"))
-    step, trajectories = dataset.attrs["time_step"], dataset.attrs["trajectories"]
-    total = trajectories * periods * main_run().machine.period
-    rates = Rates(power, error**2 * total, step, seconds * step / total)
+    step = dataset.attrs["time_step"]
+    rates = Rates(power, error**2 * steps * step, step, seconds / steps)
     return Measured(rates, setup, max(0.0, first - setup))
 
 
@@ -89,16 +86,3 @@ def measure() -> list[Line]:
         ("compilation", measured.compilation, "s", "once in a process"),
     ]
     return [Line("time to 1 %", *line) for line in lines]
-
-
-def _timed_run(periods: int):
-    """Dataset, seconds before the measurement, seconds of the measurement."""
-    began = {}
-
-    def note(progress: Progress) -> None:
-        began.setdefault(progress.stage, time.perf_counter())
-
-    run = main_run()
-    changes = {"periods": periods, "threads": 1, "time_limit": None, "recording": Recording(trajectories=0)}
-    dataset = simulate(run.machine, run.solver, note, **changes)
-    return dataset, began["measure"] - began["prepare"], began["evaluate"] - began["measure"]

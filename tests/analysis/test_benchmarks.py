@@ -63,6 +63,53 @@ def test_ratio_of_times_is_the_product_of_its_causes(monkeypatch):
     assert numbers[1] == pytest.approx(np.prod(numbers[2:5]))  # rounding
 
 
+def test_peer_that_is_missing_costs_one_line(capsys, monkeypatch):
+    from benchmarks import peer_programs as programs
+    from benchmarks import peers
+
+    def missing(*_):
+        raise ImportError("no such program")
+
+    for name in ("gleqpy", "diffrax", "lammps"):
+        monkeypatch.setattr(programs, name, missing)
+    peers.print_classical(trajectories=64, steps=1000)
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(rows) == 8
+    assert all(len(row) == 5 for row in rows)
+    assert ["no such program" in row[1] for row in rows[2:]] == [True] * 3 + [False] * 3
+    assert all(np.isfinite([float(row[1]), float(row[3])]).all() for row in rows[5:])
+
+
+def test_classical_textbook_loop_reaches_equilibrium():
+    from benchmarks import peer_programs as programs
+
+    result = programs.textbook(trajectories=64, steps=5000)
+    assert abs(result.mean - programs.TEMPERATURE) < 5 * result.error
+
+
+def test_cost_grows_with_oscillators_threads_and_trajectories():
+    from benchmarks import scaling
+
+    lines = [
+        *scaling.threads(rounds=1, periods=1, groups=2),
+        *scaling.trajectories(rounds=1, periods=1, groups=2),
+        *scaling.oscillators(most=2, rounds=1, steps=1),
+    ]
+    assert [line.group for line in lines] == ["scaling"] * 4
+    assert all(np.isfinite(line.value) and line.value > 0 for line in lines)
+
+
+def test_fresh_process_reports_its_memory(monkeypatch):
+    from benchmarks import fresh, scaling
+
+    answer = {"import": 1.0, "first": 9.0, "second": 3.0, "peaks": [200.0, 202.0]}
+    monkeypatch.setattr(scaling, "_in_process", lambda *_: answer)
+    values = {line.name: line.value for line in scaling.fresh_process((10**3, 10**4))}
+    assert values["peak memory, 1e+04 / 1e+03"] == pytest.approx(1.01)  # rounding
+    assert values["first simulate - second, empty cache"] == 6.0
+    assert fresh._peak() > 10
+
+
 def test_calls_take_turns_after_one_that_is_not_counted():
     from benchmarks.rounds import fastest
 

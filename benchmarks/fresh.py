@@ -1,0 +1,43 @@
+"""Runs of the main job in a process that has done nothing else: `python -m benchmarks.fresh STEPS ...`.
+
+Prints JSON: seconds of the import and of the first and second call of `simulate` with the first number of
+trajectory-steps, and the peak memory of the process in MB after each number, in growing order.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+
+def main(steps: list[int]) -> None:
+    """Run, and print."""
+    began = time.perf_counter()
+    from benchmarks.main_job import main_run
+    from benchmarks.timed import timed_simulate
+
+    imported = time.perf_counter() - began
+    run = main_run()
+
+    def simulated(number: int) -> float:
+        started = time.perf_counter()
+        timed_simulate(run.machine, run.solver, periods=-(-number // (run.solver.trajectories * 64)))
+        return time.perf_counter() - started
+
+    first, second = simulated(steps[0]), simulated(steps[0])
+    peaks = [_peak()]
+    for number in steps[1:]:
+        simulated(number)
+        peaks.append(_peak())
+    print(json.dumps({"import": imported, "first": first, "second": second, "peaks": peaks}))
+
+
+def _peak() -> float:
+    """Peak memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]])
