@@ -27,8 +27,8 @@ scaling
     Two threads against one, 256 trajectories: at most 2, less on a busy machine. Cost of a trajectory among
     512 against 64. Cost of a step by number of oscillators, against that with one: less than linear as long
     as the noise of the two reservoirs, which they share, costs most. What a fresh process pays for
-    compilation, without and with compiled code on disk. Peak memory of the process, a long run against a short
-    one: 1, as steps leave nothing behind.
+    compilation, without and with compiled code on disk. Peak memory of the process, a long run against a
+    short one: 1, as steps leave nothing behind.
 exact routes
     One point of `second_order` and of `periodic_steady_state`, fluctuations and error estimates included.
 """
