@@ -1,7 +1,8 @@
 """Normals: the map bit by bit, and the statistics of its output.
 
 Statistical tests have fixed seeds.  A check fails for a correct generator with a probability of at most
-FALSE_ALARM, shared evenly (Bonferroni) among the numbers that it looks at.
+FALSE_ALARM, shared evenly (Bonferroni) among the numbers that it looks at.  The slow ones draw 1e9 to 4e9
+each, a minute and a half together; `pytest -m slow -s` shows their numbers, quoted in docs/performance.md.
 """
 
 import math
@@ -18,6 +19,8 @@ FALSE_ALARM = 1e-6
 ORDERS = 8
 THRESHOLDS = np.array([4.0, 5.0, 6.0])
 BILLION = 2**30
+LAGS = 8
+EDGE = 4.0  # bins of equal width between -EDGE and EDGE, and one beyond on each side
 ALL_ONES = 2**64 - 1
 
 
@@ -160,6 +163,39 @@ def tail_counts(state, rows, thresholds):
     return counts
 
 
+@njit(nogil=True, error_model="numpy")
+def bin_counts(state, rows, bins, scale):
+    """Numbers of scaled normals below -EDGE, in `bins` equal bins, and above EDGE."""
+    out = np.empty(LANES)
+    counts = np.zeros(bins + 2, np.int64)
+    for _ in range(rows):
+        fill_normals(state, out)
+        for lane in range(LANES):
+            place = (scale * out[lane] + EDGE) * (bins / (2 * EDGE))
+            counts[int(min(max(place + 1.0, 0.0), bins + 1.0))] += 1
+    return counts
+
+
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+def lag_sums(state, chunks, rows):
+    """Sums of products with the same lane 1..LAGS rows later, of x and of its whitened square, (2, LAGS)."""
+    ahead = LAGS * LANES
+    x, square = np.zeros((rows + LAGS) * LANES), np.zeros((rows + LAGS) * LANES)
+    sums = np.zeros((2, LAGS, LANES))
+    for _ in range(chunks):
+        x[:ahead], square[:ahead] = x[-ahead:], square[-ahead:]
+        fill_normals(state, x[ahead:])
+        for i in range(ahead, x.size):
+            square[i] = (x[i] * x[i] - 1.0) * math.sqrt(0.5)
+        for first in range(ahead, x.size, LANES):
+            for lag in range(LAGS):
+                earlier = first - (lag + 1) * LANES
+                for lane in range(LANES):
+                    sums[0, lag, lane] += x[first + lane] * x[earlier + lane]
+                    sums[1, lag, lane] += square[first + lane] * square[earlier + lane]
+    return sums.sum(axis=2)
+
+
 def moment_z(draws, groups, scale=1.0):
     """Deviations of the moments 1..ORDERS of `draws` normals from `groups` groups, in standard errors."""
     rows = draws // (groups * LANES)
@@ -189,17 +225,21 @@ def pair_z(draws, groups, chunk=2**13):
     return gram[first, second][distinct] / math.sqrt(chunks * chunk)
 
 
-def lag_z(draws, lags=8, chunk=2**14):
-    """Correlations of x and x^2 with themselves at lags 1..`lags` of the same lane, in standard errors."""
-    state = seed_lanes(SEED, 0)
-    chunks = draws // (chunk * LANES)
-    sums = np.zeros((2, lags))
-    for _ in range(chunks):
-        for series, white in zip(sums, np.split(whiten(draw(state, chunk)), 2, axis=1), strict=True):
-            flat = white.ravel()
-            series += [flat[: -lag * LANES] @ flat[lag * LANES :] for lag in range(1, lags + 1)]
-    terms = chunks * LANES * (chunk - np.arange(1, lags + 1))
-    return sums / np.sqrt(terms)
+def lag_z(draws, rows=256):
+    """Correlations of x and x^2 with themselves at lags 1..LAGS of the same lane, in standard errors."""
+    chunks = draws // (rows * LANES)
+    terms = LANES * (chunks * rows - np.arange(1, LAGS + 1))
+    return lag_sums(seed_lanes(SEED, 0), chunks, rows) / np.sqrt(terms)
+
+
+def chi_square(draws, bins, groups, scale=1.0):
+    """Chi-square of the binned distribution, and its probabilities to be as small and as large."""
+    rows = draws // (groups * LANES)
+    counts = sum(bin_counts(seed_lanes(SEED, group), rows, bins, scale) for group in range(groups))
+    inner = stats.norm.cdf(np.linspace(-EDGE, EDGE, bins + 1))
+    expected = draws * np.diff(np.concatenate([[0.0], inner, [1.0]]))
+    value = np.sum((counts - expected) ** 2 / expected)
+    return value, stats.chi2.cdf(value, bins + 1), stats.chi2.sf(value, bins + 1)
 
 
 def assert_standard_normal(z):
@@ -232,9 +272,33 @@ def test_correlations_have_power():
     assert np.abs(pair_z(2**21, groups=(0, 0))).max() > 100
 
 
+def test_binned_distribution():
+    assert min(chi_square(40 * 2**20, 64, groups=4)[1:]) > FALSE_ALARM / 2
+
+
+def test_binned_distribution_has_power():
+    assert chi_square(40 * 2**20, 64, groups=4, scale=1.002)[2] < FALSE_ALARM
+
+
+def test_compiled_sums_are_those_of_numpy():
+    x = draw(seed_lanes(SEED, 5), 300)
+    counts = bin_counts(seed_lanes(SEED, 5), 300, 16, 1.0)
+    np.testing.assert_array_equal(counts[1:-1], np.histogram(x, np.linspace(-EDGE, EDGE, 17))[0])
+    assert counts[0] == np.sum(x < -EDGE)
+    assert counts[-1] == np.sum(x > EDGE)
+    series = x, (x * x - 1) / math.sqrt(2)
+    expected = [[np.sum(y[:-lag] * y[lag:]) for lag in range(1, LAGS + 1)] for y in series]
+    np.testing.assert_allclose(lag_sums(seed_lanes(SEED, 5), 10, 30), expected, atol=1e-9)  # rounding
+
+
+# ------------------------------------------------------------------------------------- the same, 1e9 and more
+
+
 @pytest.mark.slow
 def test_many_moments():
-    assert_standard_normal(moment_z(4 * BILLION, groups=16))
+    z = moment_z(4 * BILLION, groups=16)
+    print(f"\nmoments 1..{ORDERS}: z =", *np.round(z, 2))
+    assert_standard_normal(z)
 
 
 @pytest.mark.slow
@@ -243,16 +307,30 @@ def test_many_tails():
     counts = sum(
         tail_counts(seed_lanes(SEED, g), draws // (groups * LANES), THRESHOLDS) for g in range(groups)
     )
-    poisson = stats.poisson(draws * stats.norm.sf(THRESHOLDS)[:, None])
+    expected = draws * stats.norm.sf(THRESHOLDS)
+    poisson = stats.poisson(expected[:, None])
     p_values = 2 * np.minimum(poisson.cdf(counts), poisson.sf(counts - 1))
+    for row in zip(THRESHOLDS, counts, np.round(expected, 1), np.round(p_values, 3), strict=True):
+        print("\nbeyond {}: {} above and below, {} expected, p = {}".format(*row), end="")
     assert p_values.min() > FALSE_ALARM / counts.size
 
 
 @pytest.mark.slow
+def test_many_bins():
+    value, below, above = chi_square(4 * BILLION, 4096, groups=16)
+    print(f"\nchi-square, 4098 bins: {value:.0f}, p = {above:.3f}")
+    assert min(below, above) > FALSE_ALARM / 2
+
+
+@pytest.mark.slow
 def test_many_correlations_of_lanes_and_groups():
-    assert_standard_normal(pair_z(BILLION, groups=(0, 1)))
+    z = pair_z(BILLION, groups=(0, 1, 2, 3))
+    print(f"\n{z.size} pairs: largest |z| {np.abs(z).max():.2f}, mean square {np.mean(z * z):.4f}")
+    assert_standard_normal(z)
 
 
 @pytest.mark.slow
 def test_many_lags():
-    assert_standard_normal(lag_z(BILLION))
+    z = lag_z(2 * BILLION)
+    print(f"\nlags 1..{LAGS} of x: z =", *np.round(z[0], 2), "and of its square:", *np.round(z[1], 2))
+    assert_standard_normal(z)
