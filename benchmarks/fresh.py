@@ -1,7 +1,8 @@
 """Runs of the main job in a process that has done nothing else: `python -m benchmarks.fresh STEPS ...`.
 
 Prints JSON: seconds of the import and of the first and second call of `simulate` with the first number of
-trajectory-steps, and the peak memory of the process in MB after each number, in growing order.
+trajectory-steps, and the peak memory of the process in MB during a run of each number. On Linux the record of
+the peak is cleared before each, or else the compiler's would hide them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 import resource
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 
 def main(steps: list[int]) -> None:
@@ -27,11 +30,18 @@ def main(steps: list[int]) -> None:
         return time.perf_counter() - started
 
     first, second = simulated(steps[0]), simulated(steps[0])
-    peaks = [_peak()]
-    for number in steps[1:]:
+    peaks = []
+    for number in steps:
+        _clear_peak()
         simulated(number)
         peaks.append(_peak())
     print(json.dumps({"import": imported, "first": first, "second": second, "peaks": peaks}))
+
+
+def _clear_peak() -> None:
+    """Let the peak start again from what is in use now, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak() -> float:

@@ -114,7 +114,7 @@ def fresh_process(steps: tuple[int, int] = FRESH_STEPS) -> list[Line]:
     """
     with tempfile.TemporaryDirectory() as cache:
         cold = _in_process(cache, steps[:1])
-        warm = _in_process(cache, steps)  # without the memory of the compiler, where all is on disk
+        warm = _in_process(cache, steps)
     few, many = warm["peaks"]
     lines = [
         ("first simulate - second, empty cache", cold["first"] - cold["second"], "s", "compilation"),
