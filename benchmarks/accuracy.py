@@ -61,7 +61,7 @@ def main() -> None:
                 f"{power[0]:.1e} | {power[1]:.1e} | {position:.1e} | {plan.moments.ahead * plan.step:.2f}"
             )
             print(
-                f"| {name} | {plan.law.steps} | {plan.factors.normals} | {seconds:.1f} | {numbers} |",
+                f"| {name} | {plan.law.steps} | {plan.reduced.normals} | {seconds:.1f} | {numbers} |",
                 flush=True,
             )
 

@@ -42,10 +42,10 @@ def measure(groups: int = 4, periods: int = 300) -> list[Line]:
 
 def _errors(plan: Plan, groups: int, periods: int) -> FloatArray:
     """Standard errors of the first local power and the first heat current."""
-    covariance, empty = start_covariance(plan.law, "steady", None), np.zeros((0, 1, 1))
+    covariance = start_covariance(plan.law, "steady", None)
     parts = []
     for index in range(groups):
-        group = new_group(plan, main_run().solver.seed, index, covariance, empty, 1)
+        group = new_group(plan, main_run().solver.seed, index, covariance)
         group.advance(periods)
         parts.append(period_averages(plan, group.take_totals()))
     averages = balanced({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from langevin_qtm.data.runfile import Run, load_run
 from langevin_qtm.sampling.group import Group, Plan, new_group
 from langevin_qtm.sampling.preparation import prepare
@@ -31,4 +29,4 @@ def group(index: int = 0) -> Group:
     """64 trajectories in the periodic steady state that store nothing."""
     plan = main_plan()
     covariance = start_covariance(plan.law, "steady", None)
-    return new_group(plan, main_run().solver.seed, index, covariance, np.zeros((0, 1, 1)), 1)
+    return new_group(plan, main_run().solver.seed, index, covariance)

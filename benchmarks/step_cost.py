@@ -7,12 +7,12 @@ from numba import njit
 
 from benchmarks.main_job import group, main_plan
 from benchmarks.rounds import Line, fastest
+from langevin_qtm.sampling.banded import BandedMaps, apply, banded
 from langevin_qtm.sampling.group import Plan
-from langevin_qtm.sampling.kernel import _set_rows
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 
 DEGREE, CHAINS = 8, 256  # multiply-adds in registers: Horner's rule of this degree for so many numbers
-DENSE, COUNT = 16, 48  # rows of the dense map, and what each is a sum of
+DENSE, COUNT = 8, 12  # rows of a dense map, and what each is a sum of
 
 _compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
@@ -29,7 +29,7 @@ def measure(rounds: int = 15, periods: int = 40, repeats: int = 2000) -> list[Li
         Rows of normals in one call; arithmetic that takes about as long.
     """
     plan = main_plan()
-    reservoirs, normals, flops = len(plan.law.machine.reservoirs), plan.factors.normals, flops_per_step(plan)
+    reservoirs, normals, flops = len(plan.law.machine.reservoirs), plan.reduced.normals, flops_per_step(plan)
     step, numpy_normal, own_normal, peak, dense = _rates(rounds, periods, repeats)
     share = normals * own_normal / step
     lines = [
@@ -54,18 +54,18 @@ def measure(rounds: int = 15, periods: int = 40, repeats: int = 2000) -> list[Li
 def _rates(rounds: int, periods: int, repeats: int) -> tuple[float, float, float, float, float]:
     """Seconds of a step, a normal of numpy and an own one; flop/s of the peak and of dense rows."""
     plan, trajectories = main_plan(), group()
-    buffer = np.empty(plan.factors.normals * LANES)
-    batches = max(1, repeats // plan.factors.normals)
+    buffer = np.empty(plan.reduced.normals * LANES)
+    batches = max(1, repeats // plan.reduced.normals)
     generator, lanes = np.random.Generator(np.random.PCG64(1)), seed_lanes(1, 0)
     chains = np.full(CHAINS, 0.25)
-    rows, weights, source = np.zeros(DENSE * LANES), np.full((DENSE, COUNT), 0.5), np.ones(COUNT * LANES)
+    dense, rows = banded(np.full((1, DENSE, COUNT), 0.5), COUNT), np.ones((COUNT + DENSE) * LANES)
     seconds = fastest(
         {
             "step": lambda: trajectories.advance(periods),
             "numpy": lambda: [generator.standard_normal(out=buffer) for _ in range(batches)],
             "own": lambda: [fill_normals(lanes, buffer) for _ in range(batches)],
             "peak": lambda: _horner(chains, 0.5, 20 * repeats),
-            "dense": lambda: _dense_rows(rows, weights, source, repeats),
+            "dense": lambda: _dense_rows(rows, dense.matrices, dense.bands, repeats),
         },
         rounds,
     )
@@ -80,14 +80,17 @@ def _rates(rounds: int, periods: int, repeats: int) -> tuple[float, float, float
 
 def flops_per_step(plan: Plan) -> float:
     """Additions and multiplications of a step of one trajectory, read off the loops of the kernel."""
-    factors, moments = plan.factors, plan.moments
-    _, dense, carried = factors.drift.shape
-    linear = 2 * dense * (carried + factors.normals)
-    filters = sum((stop - start) * (1 + 2 * (end - first)) for start, stop, first, end in factors.blocks)
+    moments = plan.moments
     products = len(moments.phase_pairs) + len(moments.mean_pairs)
-    sampled = 2 * moments.rows.shape[1] * carried + 2 * products
-    work = plan.bodies * (7 * plan.contacts + 4)
-    return linear + filters + sampled / moments.stride + work
+    sampled = _flops(plan.moment_maps) + 2 * products
+    work = 3 * plan.bodies * len(moments.driven)
+    return _flops(plan.maps) + _flops(plan.look_maps) + sampled / moments.stride + work
+
+
+def _flops(maps: BandedMaps) -> float:
+    """Of one map, columns that fill up the blocks included."""
+    first, stop, width = np.moveaxis(maps.bands, 2, 0)
+    return float(2 * ((stop - first) * width).sum(axis=1).mean())
 
 
 @_compiled
@@ -102,8 +105,7 @@ def _horner(numbers, x, repeats):
 
 
 @_compiled
-def _dense_rows(out, weights, source, repeats):
-    """The dense map of the kernel, over memory that stays in the first cache."""
+def _dense_rows(state, maps, bands, repeats):
+    """A dense map of the kernel, over memory that stays in the first cache."""
     for _ in range(repeats):
-        for row in range(DENSE):
-            _set_rows(out, row, weights[row], source, 0, COUNT)
+        apply(state, COUNT, maps, 0, bands, 0)

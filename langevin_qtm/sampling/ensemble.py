@@ -25,9 +25,9 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
+from langevin_qtm.sampling import paths
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
-from langevin_qtm.sampling.kernel import run_periods
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.preparation import BAND_FACTOR, LOOK_AHEAD, RADIANS_PER_STEP, STEPS_PER_HARMONIC
@@ -377,9 +377,9 @@ class _Path:
     Attributes
     ----------
     history : array
-        Positions at four steps and force integrals of the last one, as in `run_periods`.
-    window : array
-        Work done; two rows for each oscillator and for the total.
+        Positions at four steps and force integrals of the last one, as in `paths`.
+    done : array
+        Work done by each oscillator.
     slope : (contact, oscillator) array
         ġ in the middle of the last step, whose work is still to be done.
     """
@@ -389,8 +389,14 @@ class _Path:
         position, velocity = state[: self.bodies], state[self.bodies : 2 * self.bodies]
         rows = [position - (2 - k) * step * velocity for k in range(4)]
         self.history = np.concatenate([*rows, np.zeros((self.contacts, LANES))]).ravel()
-        self.window = np.zeros(2 * (self.bodies + 1) * LANES)
+        self.done = np.zeros(self.bodies * LANES)
         self.slope = _slopes(layout, np.array([start]))[0]
+
+    def delay(self, slopes: FloatArray) -> FloatArray:
+        """ġ of the step before each step; the last is kept for the next call."""
+        delayed = np.concatenate([self.slope[None], slopes[:-1]])
+        self.slope = slopes[-1]
+        return delayed
 
     def work(self) -> FloatArray:
         """Work since the start, (lane, oscillator); the next position, not yet known, is extrapolated."""
@@ -399,8 +405,7 @@ class _Path:
         after = 3 * new - 3 * old + before
         middle = (7 * (old + new) - (before + after)) / 12
         pending = -np.einsum("cl,la,ca->la", self.slope, middle, rows[4 * self.bodies :])
-        done = self.window[: self.bodies * LANES].reshape(self.bodies, LANES)
-        return np.asarray((done + pending).T)
+        return np.asarray((self.done.reshape(self.bodies, LANES) + pending).T)
 
 
 def _slopes(layout: Layout, times: FloatArray) -> FloatArray:
@@ -412,42 +417,12 @@ def _advance(
     factors: StepFactors, state: FloatArray, rng: np.ndarray, slopes: FloatArray, path: _Path | None
 ) -> FloatArray:
     """One group, (carried, lane), through all steps; its work is added to `path`, if any."""
-    steps, dense, carried = factors.drift.shape
-    if not steps:
+    if not len(factors.drift):
         return state
-    bodies, contacts = 1, len(factors.blocks)
-    history, window = np.zeros((4 * bodies + contacts) * LANES), np.zeros(4 * LANES)
-    delayed = np.zeros((steps, contacts, bodies))
+    contacts, bodies = slopes.shape[1:]
     if path is not None:
-        bodies, history, window = path.bodies, path.history, path.window
-        # the kernel takes the last slope for the step before the first
-        delayed = np.ascontiguousarray(np.concatenate([slopes[:-1], path.slope[None]]))
-        path.slope = slopes[-1]
-    flat = np.concatenate([state.ravel(), np.zeros(factors.normals * LANES)])
-    none = np.zeros((0, 2), dtype=np.intp)
-    run_periods(
-        1,
-        rng,
-        flat,
-        np.zeros((dense + bodies) * LANES),
-        history,
-        factors.drift,
-        factors.noise,
-        factors.decay,
-        factors.filter_noise,
-        factors.blocks,
-        delayed,
-        np.zeros((1, 0, carried)),
-        np.zeros(1, dtype=np.intp),
-        none,
-        none,
-        np.zeros(0),
-        np.zeros(0),
-        window,
-        np.array([2**62, 0, 0]),
-        np.zeros(3 * (bodies + 1) * LANES),
-        np.zeros((0, 1, 1)),
-        1,
-        np.zeros(3, dtype=np.int64),
-    )
-    return flat[: carried * LANES].reshape(carried, LANES)
+        history, done, delayed = path.history, path.done, path.delay(slopes)
+    else:
+        history, done = np.zeros((4 * bodies + contacts) * LANES), np.zeros(bodies * LANES)
+        delayed = np.zeros_like(slopes)
+    return paths.advance(factors, state, rng, delayed, history, done)

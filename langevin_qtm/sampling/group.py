@@ -8,16 +8,17 @@ from functools import cached_property
 import numpy as np
 
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.factors import StepFactors, step_factors
+from langevin_qtm.sampling.banded import BandedMaps, banded, whole_blocks
 from langevin_qtm.sampling.kernel import run_periods
 from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
+from langevin_qtm.sampling.reduction import ReducedLaw
 from langevin_qtm.sampling.step_law import StepLaw
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What all groups share: the law of the steps in kernel form, and which moments are taken.
+    """What all groups share: the reduced law of the steps in kernel form, and which moments are taken.
 
     Attributes
     ----------
@@ -34,10 +35,10 @@ class Plan:
         """Law of the steps."""
         return self.moments.law
 
-    @cached_property
-    def factors(self) -> StepFactors:
-        """Kernel form of the law."""
-        return step_factors(self.law)
+    @property
+    def reduced(self) -> ReducedLaw:
+        """What of it is sampled."""
+        return self.moments.reduced
 
     @property
     def bodies(self) -> int:
@@ -61,9 +62,53 @@ class Plan:
 
     @cached_property
     def slopes(self) -> FloatArray:
-        """ġ in the middle of each step, (phase, contact, oscillator)."""
-        middle = self.times + self.step / 2
-        return np.stack([c.coupling_rates(middle) for c in self.law.machine.contacts], axis=1)
+        """ġ of the driven contacts in the middle of each step, (phase, driven, oscillator)."""
+        contacts, middle = self.law.machine.contacts, self.times + self.step / 2
+        slopes = np.zeros((self.law.steps, len(self.moments.driven), self.bodies))
+        for index, contact in enumerate(self.moments.driven):
+            slopes[:, index] = contacts[contact].coupling_rates(middle)
+        return slopes
+
+    @cached_property
+    def looks(self) -> FloatArray:
+        """Positions in the middle of a step and force integrals, (phase, oscillator + driven, 2 r).
+
+        Given r at the start and at the end of the step. Positions by four neighbours, x = [7 (x_k + x_{k+1})
+        - (x_{k-1} + x_{k+2})] / 12: weights that make products with force integrals right to fourth order
+        in the step for slow x; r is a Markov chain of unit variance, so E[r_{k-1} | r_k] = A_{k-1}ᵀ r_k.
+        """
+        reduced, position = self.reduced, self.reduced.lift[:, : self.bodies]
+        onward = np.roll(position, -1, axis=0) @ reduced.transition  # x_{k+1} given r_k
+        back = np.roll(position @ reduced.transition.swapaxes(1, 2), 1, axis=0)  # x_{k-1} given r_k
+        before = (7 * position - back) / 12
+        after = np.roll(7 * position - onward, -1, axis=0) / 12
+        start = np.concatenate([before, reduced.force_before], axis=1)
+        return np.concatenate([start, np.concatenate([after, reduced.force_after], axis=1)], axis=2)
+
+    @cached_property
+    def maps(self) -> BandedMaps:
+        """From normals and r̃ to the next r̃."""
+        return banded(np.concatenate([self.reduced.noise, self.reduced.transition], axis=2), self.sources)
+
+    @cached_property
+    def look_maps(self) -> BandedMaps:
+        """From normals and r̃ to positions in the middle of the step and to force integrals."""
+        reduced, looks = self.reduced, self.looks
+        onward = np.concatenate([reduced.noise, reduced.transition], axis=2)
+        seen = looks[:, :, reduced.size :] @ onward
+        seen[:, :, reduced.normals :] += looks[:, :, : reduced.size]
+        return banded(seen, self.sources)
+
+    @cached_property
+    def moment_maps(self) -> BandedMaps:
+        """From r̃ to conditional means."""
+        return banded(self.moments.reduced_rows, whole_blocks(self.reduced.size))
+
+    @property
+    def sources(self) -> int:
+        """Rows of normals, r̃ and zeros that maps are applied to."""
+        size, normals = self.reduced.size, self.reduced.normals
+        return max(whole_blocks(normals + size), normals + whole_blocks(size))
 
 
 @dataclass
@@ -89,18 +134,10 @@ class Group:
     plan: Plan
     rng: np.ndarray
     state: FloatArray
-    record: FloatArray
-    record_stride: int = 1
     work_periods: int | None = None
     totals: Totals = field(init=False)
 
     def __post_init__(self) -> None:
-        plan, factors = self.plan, self.plan.factors
-        rows = factors.drift.shape[1] + plan.moments.rows.shape[1] + plan.bodies
-        self.scratch = np.zeros(rows * LANES)
-        positions = self.state[: plan.bodies * LANES]
-        self.history = np.concatenate([*[positions] * 4, np.zeros(plan.contacts * LANES)])
-        self.recorded = np.array([len(self.record), 0, self.record.shape[2]])
         self.works: list[FloatArray] = []
         self.until_work = self.work_periods or 0
         self.reset()
@@ -112,10 +149,6 @@ class Group:
         self.window = np.zeros(2 * channels * LANES)
         self.window_periods = np.array([self.plan.window, 0, 0])
         self.window_sums = np.zeros(3 * channels * LANES)
-
-    def start_recording(self) -> None:
-        """Store samples from now on, until the record is full."""
-        self.recorded[:2] = 0
 
     def take_totals(self) -> Totals:
         """Hand over the sums of moments since the last call, and start new ones."""
@@ -145,43 +178,33 @@ class Group:
                 self.until_work = self.work_periods
 
     def _run(self, periods: int) -> None:
-        plan, factors = self.plan, self.plan.factors
+        plan, moments = self.plan, self.plan.moments
         run_periods(
             periods,
             self.rng,
             self.state,
-            self.scratch,
-            self.history,
-            factors.drift,
-            factors.noise,
-            factors.decay,
-            factors.filter_noise,
-            factors.blocks,
+            plan.reduced.normals,
+            plan.maps.matrices,
+            plan.maps.bands,
+            plan.look_maps.matrices,
+            plan.look_maps.bands,
             plan.slopes,
-            plan.moments.rows,
-            plan.moments.slots,
-            plan.moments.phase_pairs,
-            plan.moments.mean_pairs,
+            plan.moment_maps.matrices,
+            plan.moment_maps.bands,
+            moments.slots,
+            moments.phase_pairs,
+            moments.mean_pairs,
             self.totals.phase.reshape(-1),
             self.totals.mean.reshape(-1),
             self.window,
             self.window_periods,
             self.window_sums,
-            self.record,
-            self.record_stride,
-            self.recorded,
         )
         self.totals.periods += periods
 
 
 def new_group(
-    plan: Plan,
-    seed: int,
-    index: int,
-    covariance: FloatArray,
-    record: FloatArray,
-    stride: int,
-    work_periods: int | None = None,
+    plan: Plan, seed: int, index: int, covariance: FloatArray, work_periods: int | None = None
 ) -> Group:
     """Group whose trajectories start from independent draws of a Gaussian law.
 
@@ -192,21 +215,24 @@ def new_group(
         Key of the random stream.
     covariance : (carried, carried) array
         Covariance of z and q at the start.
-    record : (sample, row, lane) array
-        Room for stored samples; length 0 for none.
-    stride : int
-        Steps between stored samples.
     work_periods : int, optional
         Periods in a window whose work is kept.
     """
-    rng = seed_lanes(seed, index)
-    normals = plan.factors.normals
-    carried = len(covariance)
+    rng, reduced = seed_lanes(seed, index), plan.reduced
+    project = reduced.project[0]
+    drawn = project @ covariance @ project.T - reduced.waiting[0]
+    sources, seen = plan.sources, max(plan.moments.rows.shape[1], plan.looks.shape[1])
+    state = np.zeros((2 * sources + seen) * LANES)
+    first = reduced.normals * LANES
+    state[first : first + reduced.size * LANES] = gaussian_draws(rng, drawn).ravel()
+    return Group(plan, rng, state, work_periods)
+
+
+def gaussian_draws(rng: np.ndarray, covariance: FloatArray) -> FloatArray:
+    """64 independent draws, (variable, lane), of a Gaussian law of mean zero."""
     scale = np.sqrt(np.maximum(covariance.diagonal(), 1e-300))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     root = scale[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
-    draws = np.empty(carried * LANES)
+    draws = np.empty(len(covariance) * LANES)
     fill_normals(rng, draws)
-    state = np.zeros((carried + normals) * LANES)
-    state[: carried * LANES] = (root @ draws.reshape(carried, LANES)).ravel()
-    return Group(plan, rng, state, record, stride, work_periods)
+    return np.asarray(root @ draws.reshape(len(covariance), LANES))

@@ -9,6 +9,9 @@ m = E[· | s] are accumulated,
 and the known Q is added once at the end. The estimate stays unbiased. What fast noise does within the look
 ahead (a fraction of an oscillation) never enters the average; that is most of the scatter of local powers
 and heat currents, which are small differences in large noise.
+
+What is sampled is r̃, the part of the state that shows in these means (see `reduction`). So m = E[· | r̃], and
+the covariance of s that r̃ leaves open is part of Q.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling.reduction import Outputs, ReducedLaw, reduced_law
 from langevin_qtm.sampling.step_law import StepLaw
 
 PHASES_PER_HARMONIC = 32
@@ -38,10 +42,13 @@ class MomentPlan:
     law : StepLaw
     doublings : int
         The look ahead is 2^doublings steps.
+    is_steady : bool
+        Whether the periodic steady state is measured; else the law is hardly reduced.
     """
 
     law: StepLaw
     doublings: int
+    is_steady: bool = True
 
     @property
     def bodies(self) -> int:
@@ -129,17 +136,39 @@ class MomentPlan:
 
     @cached_property
     def rows(self) -> FloatArray:
-        """Conditional means on the carried variables at each kept step, (phase, row, n)."""
+        """Conditional means on the carried variables at each kept step, (sample, row, n)."""
         return np.ascontiguousarray(self.outputs(self.times[self.slots]) @ self._later[0])
+
+    @cached_property
+    def driven(self) -> list[int]:
+        """Contacts that do work."""
+        return sorted({c for _, c in self.work_pairs})
+
+    @cached_property
+    def reduced(self) -> ReducedLaw:
+        """The part of the law that is sampled."""
+        return reduced_law(self.law, Outputs(self.rows, self.stride, self.driven), self.is_steady)
+
+    @cached_property
+    def reduced_rows(self) -> FloatArray:
+        """Conditional means on r̃ at each kept step, (sample, row, r)."""
+        return np.ascontiguousarray(self.rows @ self.reduced.lift[:: self.stride])
 
     @cached_property
     def offsets(self) -> tuple[FloatArray, FloatArray]:
         """Q_ab: (phase, pair) for `phase_pairs`, and (pair,) period averages for `mean_pairs`."""
         outputs = self.outputs(self.times[self.slots])
-        noise = outputs @ self._later[1] @ outputs.swapaxes(1, 2)
+        noise = outputs @ self._later[1] @ outputs.swapaxes(1, 2) + self._open()
         by_phase = np.empty((len(self.times), len(self.phase_pairs)))
         by_phase[self.slots] = noise[:, self.phase_pairs[:, 0], self.phase_pairs[:, 1]]
         kicked = by_phase[:, -len(self.contact_pairs) :]
         for index, (l, c) in enumerate(self.contact_pairs):
             kicked[:, index] += self.law.layout.kicks(c, self.times)[:, l]
         return by_phase, noise[:, self.mean_pairs[:, 0], self.mean_pairs[:, 1]].mean(axis=0)
+
+    def _open(self) -> FloatArray:
+        """Covariance of the conditional means that r̃ leaves open, (sample, row, row)."""
+        carried, kept = self.law.layout.carried, slice(None, None, self.stride)
+        covariance = self.law.periodic_covariance[kept][:, carried][:, :, carried]
+        seen = self.reduced_rows @ self.reduced.drawn[kept] @ self.reduced_rows.swapaxes(1, 2)
+        return np.asarray(self.rows @ covariance @ self.rows.swapaxes(1, 2) - seen)

@@ -198,6 +198,17 @@ def _box_muller(radius_word, angle_word):
 
 
 @_compiled
+def fill_rows(state, out, first, rows):
+    """Fill rows of `out` from `first` on with standard normals and advance `state`; for compiled code."""
+    for row in range(first, first + rows):
+        lanes = out[row * LANES : (row + 1) * LANES]
+        for pair in range(PAIRS):
+            radius_word = _next_word(state, pair)
+            angle_word = _next_word(state, PAIRS + pair)
+            lanes[pair], lanes[PAIRS + pair] = _box_muller(radius_word, angle_word)
+
+
+@_compiled
 def fill_normals(state: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     """Fill `out` with standard normals and advance `state` in place; callable from compiled code.
 
@@ -208,12 +219,7 @@ def fill_normals(state: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     out : float64 array, shape (rows * LANES,)
         Normal of lane l in row i at i * LANES + l.
     """
-    for row in range(out.size // LANES):
-        first = row * LANES
-        for pair in range(PAIRS):
-            radius_word = _next_word(state, pair)
-            angle_word = _next_word(state, PAIRS + pair)
-            out[first + pair], out[first + PAIRS + pair] = _box_muller(radius_word, angle_word)
+    fill_rows(state, out, 0, out.size // LANES)
 
 
 def reference_normals(state: NDArray[np.uint64], rows: int) -> NDArray[np.float64]:

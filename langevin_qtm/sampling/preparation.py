@@ -71,7 +71,7 @@ def prepare(machine: Machine, settings: SimulateSettings) -> Preparation:
     needed = 0 if settings.start.kind == "steady" else int(np.ceil(RUN_IN_TIMES * relaxation))
     run_in = needed if settings.run_in is None else settings.run_in
     is_steady = run_in >= needed
-    moments = MomentPlan(law, _doublings(embedding, machine.period / steps) if is_steady else 0)
+    moments = MomentPlan(law, _doublings(embedding, machine.period / steps) if is_steady else 0, is_steady)
     return Preparation(
         Plan(moments, max(1, int(np.ceil(WINDOW_TIMES * relaxation)))), run_in, step_error, is_steady
     )

@@ -19,12 +19,11 @@ import numpy as np
 
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.group import Plan
-from langevin_qtm.sampling.step_law import Layout, flow, periodic_covariance
+from langevin_qtm.sampling.reduction import LAGS
+from langevin_qtm.sampling.step_law import Layout, flow
 
-LAGS = 12
 POINTS_PER_OCTAVE = 5
 PHASES_PER_HARMONIC = 32
-WORK_WEIGHTS = np.array([-1.0, 7.0, 7.0, -1.0]) / 12.0
 
 
 def unresolved_fluctuation(plan: Plan) -> FloatArray:
@@ -41,9 +40,9 @@ def unresolved_power(plan: Plan) -> FloatArray:
     outputs = _outputs(layout, plan.times)
     moments = outputs @ plan.law.periodic_covariance @ outputs.swapaxes(1, 2)
     true = np.einsum("klc,kcl->kl", moments[:, :bodies, bodies:], _gains(plan, plan.times))
-    transition, noise, rows = _with_history(plan)
-    moments = rows @ periodic_covariance(transition, noise) @ rows.T
-    gains = -np.roll(plan.slopes, 2, axis=0)
+    _, covariance, rows = _of_step_ends(plan)
+    moments = rows @ covariance @ rows.swapaxes(1, 2)
+    gains = -plan.slopes
     estimated = np.einsum("klc,kcl->kl", moments[:, :bodies, bodies:], gains) / plan.step
     missed = (true - estimated).mean(axis=0)
     return np.append(missed, missed.sum())
@@ -119,45 +118,32 @@ def _diagonal_and_sum(matrix: FloatArray) -> FloatArray:
 
 def _estimated_part(plan: Plan) -> FloatArray:
     """Σ_{|m| <= LAGS} Cov(ŵ_k, ŵ_{k+m}) / h of the work as the kernel estimates it."""
-    transition, noise, outputs = _with_history(plan)
-    gains = -np.roll(plan.slopes, 2, axis=0)  # the work completed at t_k is that of step k - 2
-    covariance = periodic_covariance(transition, noise)
-    columns = covariance @ outputs.T
+    transition, covariance, outputs = _of_step_ends(plan)
+    gains = -plan.slopes
+    columns = covariance @ outputs.swapaxes(1, 2)
     total = np.zeros(plan.bodies + 1)
     for lag in range(LAGS + 1):
-        works = _wick(outputs @ columns, gains, np.roll(gains, -lag, axis=0), plan.bodies)
+        later = np.roll(outputs, -lag, axis=0)
+        works = _wick(later @ columns, gains, np.roll(gains, -lag, axis=0), plan.bodies)
         total += (1 if lag == 0 else 2) * _diagonal_and_sum(works.mean(axis=0))
         columns = np.roll(transition, -lag, axis=0) @ columns
     return total / plan.step
 
 
-def _with_history(plan: Plan) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Step law of carried variables, three earlier positions and the force integrals of two steps.
+def _of_step_ends(plan: Plan) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Law of r̃ at both ends of a step, and what the work of the step is made of.
 
     Returns
     -------
-    transition, noise : (phase, n, n) arrays
-    outputs : (oscillator + contact, n) array
-        Rows of the middle position and of the force integral that enter the work.
+    transition, covariance : (phase, 2 r, 2 r) arrays
+        From one step to the next; in the periodic steady state.
+    outputs : (phase, oscillator + driven, 2 r) array
     """
-    law, layout, bodies = plan.law, plan.law.layout, plan.bodies
-    carried, fresh = layout.carried, np.arange(layout.dynamic, layout.dense)
-    past = len(carried) + bodies * np.arange(4)
-    latest, previous = past[3], past[3] + layout.contacts
-    size = previous + layout.contacts
-    transition, noise = np.zeros((2, law.steps, size, size))
-    body, contact = np.arange(bodies), np.arange(layout.contacts)
-    source, target = np.r_[carried, fresh], np.r_[0 : len(carried), latest:previous]
-    phases = np.arange(law.steps)
-    transition[np.ix_(phases, target, np.arange(len(carried)))] = law.propagator[
-        np.ix_(phases, source, carried)
-    ]
-    noise[np.ix_(phases, target, target)] = law.covariance.sum(axis=0)[np.ix_(phases, source, source)]
-    for newer, older in zip([0, *past[:2]], past[:3], strict=True):
-        transition[:, older + body, newer + body] = 1.0
-    transition[:, previous + contact, latest + contact] = 1.0
-    outputs = np.zeros((bodies + layout.contacts, size))
-    for weight, place in zip(WORK_WEIGHTS[::-1], [0, *past[:3]], strict=True):
-        outputs[body, place + body] = weight
-    outputs[bodies + contact, previous + contact] = 1.0
-    return transition, noise, outputs
+    reduced = plan.reduced
+    drawn, size = reduced.drawn, reduced.size
+    transition = np.zeros((plan.law.steps, 2 * size, 2 * size))
+    transition[:, :size, size:] = np.eye(size)
+    transition[:, size:, size:] = np.roll(reduced.transition, -1, axis=0)
+    crossed = reduced.transition @ drawn
+    covariance = np.block([[drawn, crossed.swapaxes(1, 2)], [crossed, np.roll(drawn, -1, axis=0)]])
+    return transition, covariance, plan.looks

@@ -37,13 +37,14 @@ from langevin_qtm.sampling.observables import (
     phase_moments,
     window_moments,
 )
+from langevin_qtm.sampling.paths import Record
 from langevin_qtm.sampling.preparation import Preparation, prepare
 from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.short_time import unresolved_fluctuation, unresolved_power
 from langevin_qtm.sampling.start import after_periods, require_plain, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
-from langevin_qtm.sampling.trajectories import Samples, sample_plan, stored_trajectories
+from langevin_qtm.sampling.trajectories import sample_trajectories, stored_trajectories
 from langevin_qtm.schema import assemble
 
 BLOCK_STEPS = 4_000_000  # trajectory-steps between looks at the result
@@ -112,8 +113,8 @@ def simulate(
         preparation = prepare(machine, settings)
         local, total = commutator_fluctuation(machine)
         parts = FluctuationParts(unresolved_fluctuation(preparation.plan), np.append(local, total))
-        groups, samples = _launch(preparation, settings)
         report(Progress("compile"))
+        groups, samples = _launch(preparation, settings)
         groups[0].advance(0)
         run = _Run(preparation, settings, groups, report)
         run.measure()
@@ -123,26 +124,16 @@ def simulate(
     return dataset
 
 
-def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[Group], Samples]:
-    """Groups at the start of the measurement, the first with room for samples."""
+def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[Group], Record]:
+    """Groups at the start of the measurement, and trajectories to be stored."""
     plan = preparation.plan
     covariance = start_covariance(plan.law, settings.start.kind, getattr(settings.start, "temperature", None))
     covariance = after_periods(plan.law, covariance, preparation.run_in)
-    samples = sample_plan(plan, settings.recording)
-    empty = np.zeros((0, 1, 1))
+    samples = sample_trajectories(plan, settings.recording, settings.seed, covariance)
     groups = [
-        new_group(
-            plan,
-            settings.seed,
-            index,
-            covariance,
-            empty if index else samples.record,
-            samples.stride,
-            settings.recording.work_periods,
-        )
+        new_group(plan, settings.seed, index, covariance, settings.recording.work_periods)
         for index in range(settings.trajectories // LANES)
     ]
-    groups[0].start_recording()
     return groups, samples
 
 
@@ -252,7 +243,7 @@ class _Run:
         self.report(Progress("measure", done, total, remark))
 
 
-def _to_dataset(run: _Run, parts: FluctuationParts, samples: Samples) -> xr.Dataset:
+def _to_dataset(run: _Run, parts: FluctuationParts, samples: Record) -> xr.Dataset:
     plan, preparation, machine = run.plan, run.preparation, run.plan.law.machine
     trajectories = run.samples()
     windows = window_moments(run.groups)
@@ -339,7 +330,8 @@ def _attributes(run: _Run) -> dict[str, object]:
         "noise_fit_error": max(f.error for f in run.preparation.filters),
         "noise_band": run.preparation.filters[0].band,
         "look_ahead": plan.moments.ahead * plan.step,
-        "normals_per_step": plan.factors.normals,
+        "variables_per_step": plan.reduced.size,
+        "normals_per_step": plan.reduced.normals,
         "window_periods": plan.window,
         "max_multiplier": embedding.max_multiplier,
         "relaxation_time": embedding.relaxation_time,

@@ -1,42 +1,51 @@
-"""Sample trajectories: where the kernel stores them, and how they enter the dataset."""
+"""Sample trajectories: resolved in every detail, and how they enter the dataset.
+
+They are independent of the trajectories that are averaged, which leave out what averages do not see
+(`reduction`); same machine, same steps, same start.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.group import Plan
+from langevin_qtm.sampling.factors import step_factors
+from langevin_qtm.sampling.group import Plan, gaussian_draws
+from langevin_qtm.sampling.normals import LANES, seed_lanes
+from langevin_qtm.sampling.paths import Record, advance
 from langevin_qtm.sampling.settings import Recording
 
+STREAM = 2**40  # index of their random numbers, beyond any group that is averaged
 
-@dataclass(frozen=True)
-class Samples:
-    """Stored samples.
 
-    Attributes
+def sample_trajectories(plan: Plan, recording: Recording, seed: int, covariance: FloatArray) -> Record:
+    """Trajectories from a Gaussian law over the recorded periods.
+
+    Parameters
     ----------
-    record : (sample, row, trajectory) array
-        Rows as the kernel stores them.
-    stride : int
-        Steps between samples.
+    plan : Plan
+    recording : Recording
+    seed : int
+    covariance : (carried, carried) array
+        Law of the carried variables at the start.
     """
-
-    record: FloatArray
-    stride: int
-
-
-def sample_plan(plan: Plan, recording: Recording) -> Samples:
-    """Room for the samples that the settings ask for."""
     stride = 1 if recording.interval is None else max(1, int(np.ceil(recording.interval / plan.step - 1e-9)))
-    count = -(-recording.periods * plan.law.steps // stride) if recording.trajectories else 0
-    rows = plan.law.layout.dense + plan.bodies
-    return Samples(np.full((count, rows, max(1, recording.trajectories)), np.nan), stride)
+    lanes, rows = recording.trajectories, plan.law.layout.dense + plan.bodies
+    count = -(-recording.periods * plan.law.steps // stride) if lanes else 0
+    record = Record(np.full((count, rows, max(1, lanes)), np.nan), stride)
+    if not count:
+        return record
+    factors, rng = step_factors(plan.law), seed_lanes(seed, STREAM)
+    state = gaussian_draws(rng, covariance)
+    history = np.concatenate([*[state[: plan.bodies]] * 4, np.zeros((plan.contacts, LANES))]).ravel()
+    slopes, work = np.zeros((plan.law.steps, plan.contacts, plan.bodies)), np.zeros(plan.bodies * LANES)
+    for _ in range(recording.periods):
+        state = advance(factors, state, rng, slopes, history, work, record)
+    return record
 
 
-def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatArray], dict[str, NDArray]]:
+def stored_trajectories(plan: Plan, stored: Record) -> tuple[dict[str, FloatArray], dict[str, NDArray]]:
     """Trajectory variables of the schema and their coordinates; empty when nothing was stored.
 
     Returns
@@ -48,12 +57,12 @@ def stored_trajectories(plan: Plan, samples: Samples) -> tuple[dict[str, FloatAr
     coordinates : dict
         `trajectory` and `time`.
     """
-    filled = int(np.isfinite(samples.record[:, 0, 0]).sum())
+    filled = int(np.isfinite(stored.samples[:, 0, 0]).sum())
     if not filled:
         return {}, {}
     layout, machine, bodies = plan.law.layout, plan.law.machine, plan.bodies
-    record = samples.record[:filled].transpose(2, 0, 1)  # (trajectory, time, row)
-    step = np.arange(filled, dtype=float) * samples.stride
+    record = stored.samples[:filled].transpose(2, 0, 1)  # (trajectory, time, row)
+    step = np.arange(filled, dtype=float) * stored.stride
     times, before = plan.step * (step % plan.law.steps), plan.step * ((step - 1) % plan.law.steps)
     position, earlier = record[..., :bodies], record[..., layout.dense :]
     noise = np.zeros((*record.shape[:2], len(machine.reservoirs)))

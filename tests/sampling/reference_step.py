@@ -1,44 +1,29 @@
-"""What the kernel does, in plain numpy: loops over steps with matrices of the law, nothing shared with it.
+"""What the kernels do, in plain numpy: loops over steps with matrices of the law, nothing shared with them.
 
 Trajectories on the last axis. Documented definitions only:
 
-- z' = A z + B q + N ξ, q' = e^{-b h} q + M ξ, from `StepFactors` and one row of 64 normals for each ξ;
-- moments: products of conditional means some steps ahead plus the noise in between (`moments`);
-- work of a step: -ġ x F with the integral of F and the middle x from four neighbours (`kernel`).
+- `ReferenceRun`, what is averaged: r' = A r + N ξ from `ReducedLaw` and one row of 64 normals for each ξ;
+  moments are products of conditional means some steps ahead plus what is known of the rest (`moments`); work
+  of a step is -ġ x F with F integrated and x in the middle, both given r at the two ends (`kernel`);
+- `ReferencePath`, what is stored: z' = A z + B q + N ξ, q' = e^{-b h} q + M ξ, from `StepFactors`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from langevin_qtm.sampling.factors import step_factors
 from langevin_qtm.sampling.normals import LANES, reference_normals
 
 
-class ReferenceRun:
-    """64 trajectories through whole periods.
+class Reference:
+    """Times and forces of a plan."""
 
-    Attributes
-    ----------
-    states : (step + 1, carried, lane) array
-        z and q at the start of every step, and at the end.
-    integrals : (step, contact, lane) array
-        Integral of F over every step.
-    """
-
-    def __init__(self, plan, rng, start, periods):
+    def __init__(self, plan, periods):
         self.plan, self.law = plan, plan.law
         self.layout, self.machine = self.law.layout, self.law.machine
         self.bodies, self.steps = self.layout.bodies, self.law.steps
         self.count = periods * self.steps
-        factors, dynamic = plan.factors, self.layout.dynamic
-        states, integrals = [start], []
-        for step in range(self.count):
-            k, normals = step % self.steps, reference_normals(rng, factors.normals).reshape(-1, LANES)
-            dense = factors.drift[k] @ states[-1] + factors.noise[k] @ normals
-            filters = factors.decay[:, None] * states[-1][dynamic:] + factors.filter_noise @ normals
-            states.append(np.concatenate([dense[:dynamic], filters]))
-            integrals.append(dense[dynamic:])
-        self.states, self.integrals, self.rng = np.array(states), np.array(integrals), rng
 
     def time(self, step):
         """Time in the period at the start of a step."""
@@ -70,8 +55,25 @@ class ReferenceRun:
 
     def force_rows(self, step):
         """F of every contact on the carried variables, column by column."""
-        size = self.states.shape[1]
-        return np.array(self.forces(step, np.eye(size)))
+        return np.array(self.forces(step, np.eye(len(self.layout.carried))))
+
+
+class ReferenceRun(Reference):
+    """64 trajectories through whole periods.
+
+    Attributes
+    ----------
+    states : (step + 1, r, lane) array
+        r̃ at the start of every step, and at the end.
+    """
+
+    def __init__(self, plan, rng, start, periods):
+        super().__init__(plan, periods)
+        reduced, states = plan.reduced, [start]
+        for step in range(self.count):
+            k, normals = step % self.steps, reference_normals(rng, reduced.normals).reshape(-1, LANES)
+            states.append(reduced.transition[k] @ states[-1] + reduced.noise[k] @ normals)
+        self.states, self.rng = np.array(states), rng
 
     def moments(self):
         """Position covariance, local power, heat by oscillator and reservoir, x v and v v, per trajectory.
@@ -90,7 +92,11 @@ class ReferenceRun:
         noises = law.covariance.sum(axis=0)[:, kept][:, :, kept]
         flows = law.propagator[:, kept][:, :, kept]
         for step in range(0, self.count, stride):
-            mean, spread = self.states[step], np.zeros((len(kept), len(kept)))
+            k, reduced = step % self.steps, plan.reduced
+            mean = reduced.lift[k] @ self.states[step]
+            drawn = np.eye(reduced.size) - reduced.waiting[k]
+            whole = law.periodic_covariance[k][np.ix_(kept, kept)]
+            spread = whole - reduced.lift[k] @ drawn @ reduced.lift[k].T
             for k in range(step, step + ahead):
                 mean = flows[k % self.steps] @ mean
                 spread = flows[k % self.steps] @ spread @ flows[k % self.steps].T + noises[k % self.steps]
@@ -124,29 +130,68 @@ class ReferenceRun:
         }
 
     def works(self):
-        """Work of every step but the last, by oscillator and in total: (step, channel, lane)."""
-        positions = self.states[:, : self.bodies]
+        """Work of every step, by oscillator and in total: (step, channel, lane)."""
+        position, force = step_end_rows(self.plan)
         works = []
-        for step in range(self.count - 1):
-            older, old, new, newer = (positions[max(step + n, 0)] for n in (-1, 0, 1, 2))
-            middle = (7 * (old + new) - older - newer) / 12
+        for step in range(self.count):
+            k = step % self.steps
+            ends = np.concatenate(self.states[step : step + 2])
+            middle, integrals = position[k] @ ends, force[k] @ ends
             t = self.time(step) + 0.5 * self.machine.period / self.steps
             local = np.zeros((self.bodies, LANES))
-            for c, contact in enumerate(self.machine.contacts):
-                slope = contact.coupling_rates(t)[0]
-                local -= slope[:, None] * middle * self.integrals[step, c]
+            for row, c in enumerate(self.plan.moments.driven):
+                slope = self.machine.contacts[c].coupling_rates(t)[0]
+                local -= slope[:, None] * middle * integrals[row]
             works.append(np.concatenate([local, local.sum(axis=0, keepdims=True)]))
         return np.array(works)
 
     def window_moments(self, periods):
-        """Means of w, w² and w w_previous over windows of so many periods: (lane, 3, channel).
-
-        Work is complete one step late: a window runs from the last step of the period before.
-        """
-        works = np.concatenate([np.zeros((1, self.bodies + 1, LANES)), self.works()])
+        """Means of w, w² and w w_previous over windows of so many periods: (lane, 3, channel)."""
+        works = self.works()
         windows = works.reshape(-1, periods * self.steps, *works.shape[1:]).sum(axis=1)
         means = [windows.mean(axis=0), (windows**2).mean(axis=0), (windows[1:] * windows[:-1]).mean(axis=0)]
         return np.array(means).transpose(2, 0, 1)
+
+
+def step_end_rows(plan):
+    """Middle positions and force integrals of each step on r at its start and end, (phase, row, 2 r).
+
+    x = [7 (x_k + x_{k+1}) - x_{k-1} - x_{k+2}] / 12, the outer two as expected from r_k and from r_{k+1}:
+    <r_{k+1} r_kᵀ> = A_k with unit variances on either side.
+    """
+    reduced, steps, bodies = plan.reduced, plan.law.steps, plan.law.layout.bodies
+    x, positions = [lift[:bodies] for lift in reduced.lift], []
+    for k in range(steps):
+        after, beyond, before = (k + 1) % steps, (k + 2) % steps, (k - 1) % steps
+        start = 7 * x[k] - x[before] @ reduced.transition[before].T
+        end = 7 * x[after] - x[beyond] @ reduced.transition[after]
+        positions.append(np.concatenate([start, end], axis=1) / 12)
+    forces = np.concatenate([reduced.force_before, reduced.force_after], axis=2)
+    return np.array(positions), forces
+
+
+class ReferencePath(Reference):
+    """64 trajectories of the whole state.
+
+    Attributes
+    ----------
+    states : (step + 1, carried, lane) array
+        z and q at the start of every step, and at the end.
+    integrals : (step, contact, lane) array
+        Integral of F over every step.
+    """
+
+    def __init__(self, plan, rng, start, periods):
+        super().__init__(plan, periods)
+        factors, dynamic = step_factors(plan.law), self.layout.dynamic
+        states, integrals = [start], []
+        for step in range(self.count):
+            k, normals = step % self.steps, reference_normals(rng, factors.normals).reshape(-1, LANES)
+            dense = factors.drift[k] @ states[-1] + factors.noise[k] @ normals
+            filters = factors.decay[:, None] * states[-1][dynamic:] + factors.filter_noise @ normals
+            states.append(np.concatenate([dense[:dynamic], filters]))
+            integrals.append(dense[dynamic:])
+        self.states, self.integrals, self.rng = np.array(states), np.array(integrals), rng
 
     def samples(self, stride):
         """Position, velocity, noise and instantaneous power at every `stride`-th step: (lane, time, …)."""

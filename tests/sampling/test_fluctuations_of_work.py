@@ -1,7 +1,7 @@
 """Fluctuations D of the work that the kernel sums, without sampling and sampled, against the exact ones.
 
 Without sampling: works of steps are products of Gaussian numbers, so their covariances at every lag follow
-from the law of the steps by Wick's theorem; what is added for short times must close the gap to the exact D.
+from their law by Wick's theorem; what is added for short times must close the gap to the exact D.
 """
 
 from functools import cache
@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from helpers.judging import assert_agrees, assert_differs, z_limit
+from reference_step import step_end_rows
 from sampler_machines import MACHINES, exact, preparation
 from scipy import stats
 
@@ -26,37 +27,29 @@ D_NAMES = [
 ]
 
 
-def work_fluctuation(law, memories=9.0):
+def work_fluctuation(plan, memories=9.0):
     """D of the works -ġ x F as the kernel estimates them, summed over lags: oscillators, then the total.
 
-    The state is extended by the three positions before, and by the force integral of the step before last,
-    so that the middle position [7 (x_k + x_{k+1}) - x_{k-1} - x_{k+2}] / 12 and F of step k are rows of it.
+    The state is r̃ at both ends of a step, of which the middle position and the force integral are rows.
     """
-    layout, steps = law.layout, law.steps
-    bodies, contacts, size = layout.bodies, layout.contacts, layout.size
-    fresh = np.arange(layout.dynamic, layout.dense)
-    past, integral = size + bodies * np.arange(3), size + 3 * bodies
-    flow, noise = np.zeros((2, steps, integral + contacts, integral + contacts))
-    flow[:, :size, :size], noise[:, :size, :size] = law.propagator, law.covariance.sum(axis=0)
-    body, contact = np.arange(bodies), np.arange(contacts)
-    for newer, older in zip([0, *past[:2]], past, strict=True):
-        flow[:, older + body, newer + body] = 1.0
-    flow[:, integral + contact, fresh] = 1.0
-    middle, force = np.zeros((bodies, integral + contacts)), np.zeros((contacts, integral + contacts))
-    for weight, place in zip((-1, 7, 7, -1), [0, *past], strict=True):
-        middle[body, place + body] = weight / 12
-    force[contact, integral + contact] = 1.0
-    # a state at step j completes the work of step j - 2, in whose middle ġ is taken
-    machine = law.machine
-    times = machine.period * (np.arange(steps) - 1.5) / steps
-    gain = -np.stack([c.coupling_rates(times) for c in machine.contacts], axis=1)
-    columns = periodic(flow, noise) @ np.concatenate([middle, force]).T
+    reduced, steps, size = plan.reduced, plan.law.steps, plan.reduced.size
+    middle, force = step_end_rows(plan)
+    flow, noise = np.zeros((2, steps, 2 * size, 2 * size))
+    flow[:, :size, size:] = np.eye(size)
+    flow[:, size:, size:] = np.roll(reduced.transition, -1, axis=0)
+    noise[:, size:, size:] = np.roll(reduced.noise @ reduced.noise.swapaxes(1, 2), -1, axis=0)
+    machine = plan.law.machine
+    times = machine.period * (np.arange(steps) + 0.5) / steps
+    gain = -np.stack([machine.contacts[c].coupling_rates(times) for c in plan.moments.driven], axis=1)
+    columns = periodic(flow, noise) @ np.concatenate([middle, force], axis=1).swapaxes(1, 2)
+    bodies = plan.bodies
     total = np.zeros((bodies, bodies))
-    lags = int(memories * layout.embedding.relaxation_time / machine.period * steps) + 3 * steps
+    relaxation = plan.law.layout.embedding.relaxation_time
+    lags = int(memories * relaxation / machine.period * steps) + 3 * steps
     for lag in range(lags):
-        xx, xf = middle @ columns[..., :bodies], middle @ columns[..., bodies:]
-        fx, ff = force @ columns[..., :bodies], force @ columns[..., bodies:]
-        later = np.roll(gain, -lag, axis=0)
+        x, f, later = (np.roll(array, -lag, axis=0) for array in (middle, force, gain))
+        xx, xf = x @ columns[..., :bodies], x @ columns[..., bodies:]
+        fx, ff = f @ columns[..., :bodies], f @ columns[..., bodies:]
         works = xx * np.einsum("kcl,kcd,kdm->klm", later, ff, gain)
         works += np.einsum("klc,kcm->klm", xf, gain) * np.einsum("kcl,kcm->klm", later, fx)
         summed = works.sum(axis=0)
@@ -82,7 +75,7 @@ def periodic(flow, noise):
 @cache
 def fluctuation_of_steps(name):
     """D of the works of the steps of a machine by name."""
-    return work_fluctuation(preparation(name).plan.law)
+    return work_fluctuation(preparation(name).plan)
 
 
 def exact_fluctuation(name):

@@ -1,17 +1,17 @@
-"""Kernel against the same steps in plain numpy: state, moments, work windows, record."""
+"""Kernels against the same steps in plain numpy: state, moments, work windows, record."""
 
 import numpy as np
 import pytest
 from helpers.judging import z_limit
-from reference_step import ReferenceRun
+from reference_step import ReferencePath, ReferenceRun
 from sampler_machines import preparation
 
-from langevin_qtm.sampling.group import Plan, new_group
-from langevin_qtm.sampling.normals import LANES
+from langevin_qtm.sampling.group import Plan, gaussian_draws, new_group
+from langevin_qtm.sampling.normals import LANES, seed_lanes
 from langevin_qtm.sampling.observables import period_averages, phase_moments, window_moments
 from langevin_qtm.sampling.settings import Recording
 from langevin_qtm.sampling.start import start_covariance
-from langevin_qtm.sampling.trajectories import sample_plan, stored_trajectories
+from langevin_qtm.sampling.trajectories import STREAM, sample_trajectories, stored_trajectories
 
 PERIODS = 4
 SEED = 7
@@ -24,16 +24,15 @@ class Both:
     def __init__(self, name, run_in=None):
         prepared = preparation(name, steps_per_period=16, run_in=run_in)
         self.plan = Plan(prepared.plan.moments, 1)
-        law = self.plan.law
-        covariance = start_covariance(law, "equilibrated", None)
-        self.samples = sample_plan(
-            self.plan, Recording(trajectories=LANES, interval=2 * self.plan.step, periods=3)
-        )
-        self.group = new_group(self.plan, SEED, 0, covariance, self.samples.record, self.samples.stride)
-        self.group.start_recording()
-        start = self.group.state[: len(covariance) * LANES].reshape(-1, LANES).copy()
-        self.reference = ReferenceRun(self.plan, self.group.rng.copy(), start, PERIODS)
+        covariance = start_covariance(self.plan.law, "equilibrated", None)
+        self.group = new_group(self.plan, SEED, 0, covariance)
+        self.reference = ReferenceRun(self.plan, self.group.rng.copy(), self.state().copy(), PERIODS)
         self.group.advance(PERIODS)
+
+    def state(self):
+        """r̃ of the group, (r, lane)."""
+        first, size = self.plan.reduced.normals, self.plan.reduced.size
+        return self.group.state.reshape(-1, LANES)[first : first + size]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -48,8 +47,7 @@ def assert_equal_to_rounding(found, expected):
 
 
 def test_state_follows_the_reference(both):
-    state = both.group.state[: both.reference.states[0].size].reshape(-1, LANES)
-    for row, expected in zip(state, both.reference.states[-1], strict=True):
+    for row, expected in zip(both.state(), both.reference.states[-1], strict=True):
         assert_equal_to_rounding(row, expected)
     np.testing.assert_array_equal(both.group.rng, both.reference.rng)
 
@@ -79,11 +77,16 @@ def test_work_windows_are_those_of_the_reference(both):
 
 
 def test_record_is_that_of_the_reference(both):
-    found, axes = stored_trajectories(both.plan, both.samples)
-    count = 3 * both.plan.law.steps // 2
-    np.testing.assert_allclose(axes["time"], 2 * both.plan.step * np.arange(count))
-    for name, expected in both.reference.samples(2).items():
-        assert_equal_to_rounding(found[name], expected[:, :count])
+    plan, law = both.plan, both.plan.law
+    covariance = start_covariance(law, "equilibrated", None)
+    recording = Recording(trajectories=LANES, interval=2 * plan.step, periods=3)
+    found, axes = stored_trajectories(plan, sample_trajectories(plan, recording, SEED, covariance))
+    rng = seed_lanes(SEED, STREAM)
+    start = gaussian_draws(rng, covariance)
+    count = 3 * law.steps // 2
+    np.testing.assert_allclose(axes["time"], 2 * plan.step * np.arange(count))
+    for name, expected in ReferencePath(plan, rng, start, 3).samples(2).items():
+        assert_equal_to_rounding(found[name], expected)
 
 
 def test_mutants_of_the_reference_are_noticed(both):
@@ -95,19 +98,19 @@ def test_mutants_of_the_reference_are_noticed(both):
     assert np.abs(window_moments([both.group])[:, 1] - late.T).max() > 1e-4 * np.abs(late).max()
 
 
-def test_groups_start_from_the_given_gaussian_law():
-    prepared = preparation("standard")
-    covariance = start_covariance(prepared.plan.law, "equilibrated", None)
-    size, empty, groups = len(covariance), np.zeros((0, 1, 1)), 60
+@pytest.mark.parametrize("start", ["equilibrated", "steady"])
+def test_groups_start_from_the_given_gaussian_law(start):
+    plan = preparation("standard", run_in=0 if start == "equilibrated" else None).plan
+    law, reduced = plan.law, plan.reduced
+    covariance = start_covariance(law, start, None)
+    first, size, groups = reduced.normals, reduced.size, 60
     draws = np.concatenate(
-        [
-            new_group(prepared.plan, SEED, i, covariance, empty, 1).state[: size * LANES].reshape(size, LANES)
-            for i in range(groups)
-        ],
-        axis=1,
-    )
-    scale = np.sqrt(covariance.diagonal())
-    expected = covariance / np.outer(scale, scale)
+        [new_group(plan, SEED, i, covariance).state.reshape(-1, LANES) for i in range(groups)], axis=1
+    )[first : first + size]
+    # what is drawn and what waits to be make up the whole
+    expected = reduced.project[0] @ covariance @ reduced.project[0].T - reduced.waiting[0]
+    scale = np.sqrt(expected.diagonal())
+    expected = expected / np.outer(scale, scale)
     found = (draws / scale[:, None]) @ (draws / scale[:, None]).T / draws.shape[1]
     z = (found - expected) / np.sqrt((1 + expected**2) / draws.shape[1])
     assert np.abs(z).max() < z_limit(size * (size + 1) // 2)

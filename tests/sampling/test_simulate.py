@@ -10,6 +10,7 @@ from langevin_qtm.errors import AccuracyWarning, InputError, NotConvergedError, 
 from langevin_qtm.physics.reservoir import DrudeLorentz
 from langevin_qtm.sampling import noise_filter
 from langevin_qtm.sampling.group import new_group
+from langevin_qtm.sampling.normals import LANES
 from langevin_qtm.sampling.settings import Recording, SimulateSettings
 from langevin_qtm.sampling.simulate import simulate
 from langevin_qtm.sampling.start import start_covariance
@@ -65,7 +66,7 @@ def test_more_trajectories_do_not_change_the_first_ones(short_run):
 def fresh_group(name):
     plan = preparation(name).plan
     covariance = start_covariance(plan.law, "equilibrated", None)
-    return new_group(plan, 3, 1, covariance, np.zeros((0, 1, 1)), 1)
+    return new_group(plan, 3, 1, covariance)
 
 
 @pytest.mark.parametrize("name", ["standard", "engine"])
@@ -85,8 +86,9 @@ def test_run_does_not_depend_on_how_it_is_cut(name):
 def test_groups_are_independent():
     plan = preparation("standard").plan
     covariance = start_covariance(plan.law, "steady", None)
-    states = [new_group(plan, 3, index, covariance, np.zeros((0, 1, 1)), 1).state for index in range(3)]
-    assert len(np.unique(np.concatenate([state[:64] for state in states]))) == 192
+    first = plan.reduced.normals * LANES
+    states = [new_group(plan, 3, index, covariance).state for index in range(3)]
+    assert len(np.unique(np.concatenate([state[first : first + LANES] for state in states]))) == 3 * LANES
 
 
 # ---------------------------------------------------------------------------------------------------- dataset

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.judging import z_limit
 from helpers.machines import driven, standard_machine, static
+from reference_step import step_end_rows
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
@@ -84,30 +85,20 @@ def test_mean_work_includes_what_is_faster_than_a_step():
 
 
 def estimated_power(plan):
-    """Mean power as the kernel estimates it, from the law of the steps, by running it to its fixed point."""
-    law, layout, bodies = plan.law, plan.law.layout, plan.bodies
-    size, contacts, steps = layout.size, layout.contacts, law.steps
-    fresh = np.arange(layout.dynamic, layout.dense)
-    total = size + 3 * bodies + contacts  # three earlier positions, the force integral before the last
-    covariance, found = np.zeros((total, total)), np.zeros(bodies)
-    covariance[:size, :size] = law.periodic_covariance[0]
-    for k in range(2 * steps):
-        flow, noise = np.zeros((2, total, total))
-        flow[:size, :size] = law.propagator[k % steps]
-        noise[:size, :size] = law.covariance[:, k % steps].sum(axis=0)
-        for place, source in zip(range(3), (0, size, size + bodies), strict=True):
-            rows = size + place * bodies + np.arange(bodies)
-            flow[rows, source + np.arange(bodies)] = 1.0
-        flow[size + 3 * bodies + np.arange(contacts), fresh] = 1.0
-        covariance = flow @ covariance @ flow.T + noise
-        if k >= steps:  # at step k + 1, work of step k - 1 is complete
-            starts = (0, size, size + bodies, size + 2 * bodies)
-            middle = sum(
-                weight * covariance[start : start + bodies, size + 3 * bodies :]
-                for weight, start in zip((-1 / 12, 7 / 12, 7 / 12, -1 / 12), starts, strict=True)
-            )
-            found -= np.einsum("lc,cl->l", middle, plan.slopes[(k - 1) % steps])
-    return found / law.machine.period
+    """Mean power as the kernel estimates it, from the covariance that a long run of the steps settles at."""
+    reduced, steps = plan.reduced, plan.law.steps
+    middle, force = step_end_rows(plan)
+    covariance, found = np.eye(reduced.size), np.zeros(plan.bodies)
+    periods = 20 + int(20 * plan.law.layout.embedding.relaxation_time / plan.law.machine.period)
+    for step in range(periods * steps):
+        k = step % steps
+        flow, noise = reduced.transition[k], reduced.noise[k]
+        after = flow @ covariance @ flow.T + noise @ noise.T
+        if step >= (periods - 1) * steps:
+            joint = np.block([[covariance, covariance @ flow.T], [flow @ covariance, after]])
+            found -= np.einsum("lc,cl->l", middle[k] @ joint @ force[k].T, plan.slopes[k])
+        covariance = after
+    return found / plan.law.machine.period
 
 
 def test_windows_add_up_and_do_not_change_the_run():

@@ -1,0 +1,302 @@
+"""What of a step can be seen: the fewest variables and normals that give the same moments.
+
+Most of the state s of a step law never shows: noises faster than a step are gone before moments look at them,
+and most combinations of slow ones act alike. Let y_k be what is looked at in step k (`Outputs`). In the
+periodic steady state, with P_k the covariance of s_k and the observability Gramian
+
+    O_k = Σ_j Φ_{k→k+j}ᵀ y_{k+j}ᵀ y_{k+j} Φ_{k→k+j},   P_k = L_k L_kᵀ,   L_kᵀ O_k L_k = V_k Σ_k² V_kᵀ,
+
+the variables r_k = V_kᵀ L_k^{-1} s_k are independent with unit variance, and Σ_k (Hankel singular
+values) says how much of the outputs, now and later, each of them carries. The first few are kept [1]_:
+
+    r_{k+1} = A_k r_k + η_k,   A_k = T_{k+1} Φ_k S_k,   <η_k η_kᵀ> = 1 - A_k A_kᵀ,   T = Vᵀ L^{-1}, S = L V.
+
+This is the best Markov model of r; covariances at one time are exact, whatever is left out.
+
+**Normals.** Not every η_k need be drawn at once. Let r_k = r̃_k + ρ_k with r̃_k drawn and ρ_k, independent of
+all that has been drawn, of known covariance R_k. Then
+
+    A_k ρ_k + η_k = N_k ξ_k + ρ_{k+1},   N_k N_kᵀ + R_{k+1} = A_k R_k A_kᵀ + <η_k η_kᵀ>:
+
+N_k takes the few directions that matter most to the outputs, the rest waits in R until it has grown, turned
+or died. r̃ is the conditional mean of r given the normals drawn so far, and E[r rᵀ] = E[r̃ r̃ᵀ] + R exactly
+(Rao–Blackwell). One normal for each reservoir and step is typical.
+
+An orthogonal change of basis makes all A_k but the last of a period lower triangular (periodic QL).
+
+.. [1] B. C. Moore, IEEE Trans. Autom. Control 26, 17 (1981); for periodic systems A. Varga, Proc. 39th IEEE
+   Conference on Decision and Control, 2338 (2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling.step_law import StepLaw
+
+UNSEEN = 0.015  # Hankel singular values left out, in standard deviations of an output
+UNDRAWN = 0.1  # variance of an output that may wait to be drawn, in the same units
+NEGLIGIBLE = 1e-9  # the same for a law that must hold outside the steady state
+LAGS = 12  # steps within which `short_time` adds to fluctuations what waits
+LATE = 50.0  # how much stricter variance that waits is judged by what is left of it later
+FORCE_WEIGHT = 2.0  # of the force over a step among the outputs
+SWEEPS = 12  # periods until R repeats itself
+RANK = 1e-13  # relative variance below which a direction of the state does not exist
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Rows on the carried variables that are looked at.
+
+    Attributes
+    ----------
+    moments : (sample, row, carried) array
+        Conditional means whose products are accumulated, at every `stride`-th step.
+    stride : int
+    driven : list of int
+        Contacts whose force over each step does work.
+    """
+
+    moments: FloatArray
+    stride: int
+    driven: list[int]
+
+
+@dataclass(frozen=True)
+class ReducedLaw:
+    """r̃_{k+1} = A_k r̃_k + N_k ξ_k for the steps k of a drive period.
+
+    Attributes
+    ----------
+    transition : (phase, r, r) array
+        A.
+    noise : (phase, r, normal) array
+        N.
+    lift : (phase, carried, r) array
+        S: E[s_k | r_k].
+    project : (phase, r, carried) array
+        T.
+    waiting : (phase, r, r) array
+        R: covariance of what is not drawn yet.
+    force_before, force_after : (phase, driven, r) arrays
+        Force integral of step k given its ends, E[∫F dt | r_k, r_{k+1}] = `force_before` r_k + `force_after`
+        r_{k+1}.
+    """
+
+    transition: FloatArray
+    noise: FloatArray
+    lift: FloatArray
+    project: FloatArray
+    waiting: FloatArray
+    force_before: FloatArray
+    force_after: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number of variables."""
+        return self.transition.shape[-1]
+
+    @property
+    def normals(self) -> int:
+        """Normals in a step."""
+        return self.noise.shape[-1]
+
+    @property
+    def drawn(self) -> FloatArray:
+        """Covariance of r̃ in the periodic steady state, (phase, r, r)."""
+        return np.eye(self.size) - self.waiting
+
+
+def reduced_law(law: StepLaw, outputs: Outputs, is_steady: bool) -> ReducedLaw:
+    """Reduce a law to what the outputs see of it.
+
+    Parameters
+    ----------
+    law : StepLaw
+    outputs : Outputs
+    is_steady : bool
+        Whether it is used in its periodic steady state only; else next to nothing is left out.
+    """
+    system = _System(law, outputs)
+    lift, project, values = _balanced(system)
+    unseen, undrawn = (UNSEEN, UNDRAWN) if is_steady else (NEGLIGIBLE, NEGLIGIBLE)
+    size = max(1, int((values > unseen).sum(axis=1).max()))
+    lift, project, values = lift[:, :, :size], project[:, :size], values[:, :size]
+    transition = np.roll(project, -1, axis=0) @ system.flow @ lift
+    seen = [output @ along for output, along in zip(system.seen, lift, strict=True)]
+    fewest = 1 if is_steady else size
+    waiting, noise = _fewest_normals(transition, np.maximum(values, NEGLIGIBLE), seen, undrawn, fewest)
+    before, after = _force_given_ends(system, transition, project)
+    basis = _triangular_basis(transition)
+    later = np.roll(basis, -1, axis=0)
+    turned = later.transpose(0, 2, 1) @ transition @ basis
+    turned[:-1] = np.tril(turned[:-1])
+    return ReducedLaw(
+        transition=turned,
+        noise=later.transpose(0, 2, 1) @ noise,
+        lift=lift @ basis,
+        project=basis.transpose(0, 2, 1) @ project,
+        waiting=basis.transpose(0, 2, 1) @ waiting @ basis,
+        force_before=before @ basis,
+        force_after=after @ later,
+    )
+
+
+class _System:
+    """Carried variables of a law and what is seen of them, in the periodic steady state.
+
+    Attributes
+    ----------
+    flow : (phase, n, n) array
+    covariance : (phase, n, n) array
+        P.
+    force_flow : (phase, driven, n) array
+        Force integral of a step on the state at its start.
+    force_after : (phase, driven, n) array
+        Covariance of the force integral with the state at the end of the step.
+    force_scale : (driven,) array
+        Standard deviation of force integrals.
+    seen : list of (row, n) arrays
+        Outputs at every phase, in units of their standard deviations.
+    """
+
+    def __init__(self, law: StepLaw, outputs: Outputs):
+        layout = law.layout
+        carried, fresh = layout.carried, layout.dynamic + np.array(outputs.driven, dtype=int)
+        noise = law.covariance.sum(axis=0)
+        self.flow = law.propagator[:, carried][:, :, carried]
+        self.covariance = law.periodic_covariance[:, carried][:, :, carried]
+        self.force_flow = law.propagator[:, fresh][:, :, carried]
+        with_state = self.force_flow @ self.covariance
+        self.force_with_start = with_state
+        self.force_after = with_state @ self.flow.transpose(0, 2, 1) + noise[:, fresh][:, :, carried]
+        variance = np.einsum("kcn,kcn->kc", with_state, self.force_flow)
+        variance += noise[:, fresh, fresh]
+        self.force_scale = np.sqrt(variance.mean(axis=0))
+        self.seen = self._seen(outputs, layout.bodies)
+
+    def _seen(self, outputs: Outputs, bodies: int) -> list[FloatArray]:
+        sampled = self.covariance[:: outputs.stride]
+        spread = np.einsum("krn,knm,krm->kr", outputs.moments, sampled, outputs.moments).mean(axis=0)
+        moments = outputs.moments / np.sqrt(np.maximum(spread, 1e-300))[:, None]
+        position = np.zeros((bodies, self.flow.shape[-1]))
+        body = np.arange(bodies)
+        position[body, body] = 1 / np.sqrt(self.covariance[:, body, body].mean(axis=0))
+        force = FORCE_WEIGHT * self.force_flow / np.maximum(self.force_scale, 1e-300)[:, None]
+        rows = []
+        for k, predicted in enumerate(force):
+            sample = [moments[k // outputs.stride]] if k % outputs.stride == 0 else []
+            rows.append(np.concatenate([*sample, position, predicted]))
+        return rows
+
+
+def _balanced(system: _System) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """S (phase, n, r), T (phase, r, n) and Σ (phase, r), all directions that exist, largest Σ first."""
+    gramians = _observability(system)
+    phases, size = system.flow.shape[:2]
+    lift, project, values = np.zeros((phases, size, size)), np.zeros((phases, size, size)), []
+    for k, (covariance, gramian) in enumerate(zip(system.covariance, gramians, strict=True)):
+        scale = np.sqrt(np.maximum(covariance.diagonal(), 1e-300))
+        spread, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+        exists = spread > RANK * spread[-1]
+        root = np.sqrt(np.where(exists, spread, 0.0))
+        inverse = np.where(exists, 1 / np.where(exists, root, 1.0), 0.0)
+        into = scale[:, None] * axes * root
+        back = (axes * inverse) / scale[:, None]
+        weight, turn = np.linalg.eigh(into.T @ gramian @ into)
+        turn = turn[:, ::-1]
+        lift[k], project[k] = into @ turn, (back @ turn).T
+        values.append(np.sqrt(np.maximum(weight[::-1], 0.0)))
+    return lift, project, np.array(values)
+
+
+def _observability(system: _System) -> FloatArray:
+    """Periodic solution of O_k = y_kᵀ y_k + Φ_kᵀ O_{k+1} Φ_k, (phase, n, n)."""
+    flow, seen = system.flow, system.seen
+    size = flow.shape[-1]
+    total, once = np.zeros((size, size)), np.eye(size)
+    for step, rows in zip(flow[::-1], seen[::-1], strict=True):
+        total = rows.T @ rows + step.T @ total @ step
+        once = once @ step
+    for _ in range(64):  # Σ_j Φᵀ^j G Φ^j over whole periods, by doubling
+        added = once.T @ total @ once
+        total = total + added
+        once = once @ once
+        if np.abs(added).max() <= 1e-15 * np.abs(total).max():
+            break
+    gramians = np.zeros((len(flow), size, size))
+    for k in range(len(flow) - 1, -1, -1):
+        total = seen[k].T @ seen[k] + flow[k].T @ total @ flow[k]
+        gramians[k] = total
+    return gramians
+
+
+def _fewest_normals(
+    transition: FloatArray, weights: FloatArray, seen: list[FloatArray], undrawn: float, fewest: int
+) -> tuple[FloatArray, FloatArray]:
+    """R (phase, r, r) and N (phase, r, normal) with the fewest normals that keep outputs drawn."""
+    size = transition.shape[-1]
+    for normals in range(fewest, size + 1):
+        waiting, noise = _deferred(transition, weights, normals)
+        if _undrawn(transition, waiting, seen) <= undrawn:
+            break
+    return waiting, noise
+
+
+def _undrawn(transition: FloatArray, waiting: FloatArray, seen: list[FloatArray]) -> float:
+    """Largest variance of an output that waits, or `LATE` times its covariance with the same output later."""
+    worst, columns = 0.0, [r @ rows.T for r, rows in zip(waiting, seen, strict=True)]
+    for lag in range(2 * LAGS + 1):
+        if lag == 0 or lag > LAGS:
+            factor = 1.0 if lag == 0 else LATE
+            for k, column in enumerate(columns):
+                later = seen[(k + lag) % len(seen)]
+                if len(later) == column.shape[1]:
+                    worst = max(worst, factor * float(np.abs(np.einsum("or,ro->o", later, column)).max()))
+        columns = [transition[(k + lag) % len(seen)] @ column for k, column in enumerate(columns)]
+    return worst
+
+
+def _deferred(transition: FloatArray, weights: FloatArray, normals: int) -> tuple[FloatArray, FloatArray]:
+    """Periodic R and N for a number of normals; the directions drawn weigh most in the outputs."""
+    phases, size = transition.shape[:2]
+    waiting, noise = np.zeros((phases, size, size)), np.zeros((phases, size, normals))
+    left = np.zeros((size, size))
+    fresh = np.eye(size) - transition @ transition.transpose(0, 2, 1)
+    for _ in range(SWEEPS):
+        for k in range(phases):
+            later = weights[(k + 1) % phases]
+            total = transition[k] @ left @ transition[k].T + fresh[k]
+            values, axes = np.linalg.eigh(total * np.outer(later, later))
+            largest = np.sqrt(np.maximum(values[-normals:], 0.0))
+            noise[k] = axes[:, -normals:] * largest / later[:, None]
+            left = total - noise[k] @ noise[k].T
+            left = 0.5 * (left + left.T)
+            waiting[(k + 1) % phases] = left
+    return waiting, noise
+
+
+def _force_given_ends(
+    system: _System, transition: FloatArray, project: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Regression of the force integral of a step on r at its two ends, each (phase, driven, r)."""
+    size = transition.shape[-1]
+    one = np.broadcast_to(np.eye(size), transition.shape)
+    joint = np.block([[one, transition.transpose(0, 2, 1)], [transition, one]])
+    with_start = system.force_with_start @ project.transpose(0, 2, 1)
+    with_end = system.force_after @ np.roll(project, -1, axis=0).transpose(0, 2, 1)
+    both = np.concatenate([with_start, with_end], axis=2)
+    rows = both @ np.linalg.pinv(joint, rcond=1e-11, hermitian=True)
+    return rows[:, :, :size], rows[:, :, size:]
+
+
+def _triangular_basis(transition: FloatArray) -> FloatArray:
+    """Orthogonal Q_k, (phase, r, r), with Q_{k+1}ᵀ A_k Q_k lower triangular for all k but the last."""
+    basis = np.zeros(transition.shape)
+    basis[0] = np.eye(transition.shape[-1])
+    for k in range(len(transition) - 1):
+        basis[k + 1] = np.linalg.qr(transition[k] @ basis[k])[0]
+    return basis[:, :, ::-1]
