@@ -7,9 +7,8 @@ contact, the integral of F over the step, from which work is accumulated.
 
 Within a step the generator is advanced by the commutator-free fourth-order exponential integrator (two
 exponentials, weights (3 ∓ 2√3)/12 on the Gauss nodes); the covariance of the noise is that of the same two
-half steps, exactly. So γ_2 = 100 or w_c = 1000 cost no smaller steps: the step resolves the drive alone, and
-the discretization is of fourth order in it. Covariances are doubled up from a short interval,
-Q(2t) = Φ(t) Q(t) Φ(t)ᵀ + Q(t), which no stiff rate can overflow.
+half steps, exactly (`increment`). So γ_2 = 100 or w_c = 1000 cost no smaller steps: the step resolves the drive
+alone, and the discretization is of fourth order in it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import GAUSS_NODES, MAJOR, MINOR, Embedding
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.increment import Increment, increment
 from langevin_qtm.sampling.noise_filter import NoiseFilter
-
-TAYLOR_ORDER = 10
 
 
 @dataclass(frozen=True)
@@ -256,36 +254,38 @@ def step_law(
 def law_of_steps(layout: Layout, starts: FloatArray, step: float, edges: FloatArray | None = None) -> StepLaw:
     """Propagators and noise covariances of steps of one length from the given times on, dim (phase,)."""
     edges = np.array([0.0, 1.0]) if edges is None else edges
-    fresh = np.arange(layout.dynamic, layout.dense)
-    propagator = np.broadcast_to(np.eye(layout.size), (len(starts), layout.size, layout.size))
-    covariance = np.zeros((layout.contacts, len(starts), layout.size, layout.size))
+    whole: Increment | None = None
     for begin, end in pairwise(edges):
-        onward, noise = _advance(layout, starts + begin * step, (end - begin) * step, layout.contacts)
-        propagator = onward @ propagator
-        covariance = onward @ covariance @ onward.transpose(0, 2, 1) + noise
-    propagator[:, :, fresh] = 0.0
-    return StepLaw(layout, propagator, covariance)
+        part = _advance(layout, starts + begin * step, (end - begin) * step, layout.contacts)
+        whole = part if whole is None else whole.then(part)
+    assert whole is not None
+    propagator = whole.propagator()
+    propagator[:, :, layout.dynamic : layout.dense] = 0.0  # force integrals start anew
+    return StepLaw(layout, propagator, whole.covariance())
 
 
 def flow(layout: Layout, t: FloatArray, duration: float) -> FloatArray:
     """Propagators from times t on, (time, state, state); force integrals go on."""
-    return _advance(layout, t, duration, 0)[0]
+    return _advance(layout, t, duration, 0).propagator()
 
 
-def _advance(layout: Layout, t: FloatArray, duration: float, contacts: int) -> tuple[FloatArray, FloatArray]:
-    """Propagators over a duration, and noise covariances of the first contacts."""
+def _advance(layout: Layout, t: FloatArray, duration: float, contacts: int) -> Increment:
+    """Increment over a duration, with the noise of the first contacts."""
     nodes = [t + duration * node for node in GAUSS_NODES]
     first, second = (layout.generator(node) for node in nodes)
     inputs = np.zeros((contacts, 2, len(t), layout.size))
     for c in range(contacts):
         inputs[c] = [layout.white_input(c, node) for node in nodes]
-    early, early_noise = _interval(
-        2 * (MAJOR * first + MINOR * second), 2 * (MAJOR * inputs[:, 0] + MINOR * inputs[:, 1]), duration / 2
-    )
-    late, late_noise = _interval(
-        2 * (MINOR * first + MAJOR * second), 2 * (MINOR * inputs[:, 0] + MAJOR * inputs[:, 1]), duration / 2
-    )
-    return late @ early, late @ early_noise @ late.transpose(0, 2, 1) + late_noise
+    halves = [
+        increment(
+            2 * (before * first + after * second),
+            2 * (before * inputs[:, 0] + after * inputs[:, 1]),
+            layout.dense,
+            duration / 2,
+        )
+        for before, after in ((MAJOR, MINOR), (MINOR, MAJOR))
+    ]
+    return halves[0].then(halves[1])
 
 
 def resolved_step_law(
@@ -344,30 +344,3 @@ def substep_edges(turns: float, pieces: int) -> FloatArray:
     dyadic = np.append(1 - 0.5 ** np.arange(levels + 1), 1.0)
     inner = dyadic[:-1, None] + np.diff(dyadic)[:, None] * np.arange(pieces) / pieces
     return np.append(inner.ravel(), 1.0)
-
-
-def _interval(drift: FloatArray, inputs: FloatArray, duration: float) -> tuple[FloatArray, FloatArray]:
-    """exp(drift t) and ∫_0^t e^{drift s} b bᵀ e^{driftᵀ s} ds: (phase, n, n) and (contact, phase, n, n).
-
-    Over a short time (|drift| t <= 1/4) by Taylor series of order 10 and 6 Gauss nodes, both exact to
-    rounding; then doubled up.
-    """
-    stiffness = float(np.abs(drift).sum(axis=-1).max()) * duration
-    doublings = max(0, int(np.ceil(np.log2(4 * stiffness)))) if stiffness > 0 else 0
-    short = drift * (duration / 2**doublings)
-    identity = np.eye(drift.shape[-1])
-    change = term = short  # flow - 1, which keeps the digits of slow rates
-    vectors = [inputs[..., None], short @ inputs[..., None]]
-    for order in range(2, TAYLOR_ORDER + 1):
-        term = short @ term / order
-        change = change + term
-        vectors.append(short @ vectors[-1] / order)
-    series = np.concatenate(vectors, axis=-1)  # (contact, phase, n, order)
-    nodes, weights = np.polynomial.legendre.leggauss(6)
-    samples = series @ ((nodes + 1) / 2) ** np.arange(TAYLOR_ORDER + 1)[:, None]
-    covariance = (samples * (weights * duration / 2 ** (doublings + 1))) @ samples.swapaxes(-1, -2)
-    for _ in range(doublings):
-        flow = identity + change
-        covariance = flow @ covariance @ flow.swapaxes(-1, -2) + covariance
-        change = 2 * change + change @ change
-    return identity + change, covariance

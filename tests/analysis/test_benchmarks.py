@@ -121,14 +121,17 @@ def test_calls_take_turns_after_one_that_is_not_counted():
 
 def test_flops_of_a_step_are_counted_from_the_loops():
     from benchmarks.step_cost import flops_per_step
+    from langevin_qtm.sampling.banded import banded
 
-    factors = SimpleNamespace(
-        drift=np.zeros((8, 5, 7)), normals=3, blocks=np.array([(0, 2, 0, 2), (2, 3, 2, 3)])
+    lower = np.tril(np.ones((8, 5, 5)))
+    moments = SimpleNamespace(driven=[0], phase_pairs=[0] * 9, mean_pairs=[0] * 7, stride=2)
+    plan = SimpleNamespace(
+        maps=banded(np.concatenate([np.ones((8, 5, 2)), lower], axis=2), 8),
+        look_maps=banded(np.ones((8, 3, 7)), 8),
+        moment_maps=banded(np.ones((4, 6, 5)), 8),
+        moments=moments,
+        bodies=2,
     )
-    moments = SimpleNamespace(rows=np.zeros((4, 6, 7)), phase_pairs=[0] * 9, mean_pairs=[0] * 7, stride=2)
-    plan = SimpleNamespace(factors=factors, moments=moments, bodies=2, contacts=2)
-    linear = 5 * (7 + 3) * 2
-    filters = 2 * (1 + 2 * 2) + 1 * (1 + 2 * 1)
-    sampled = (6 * 7 * 2 + 16 * 2) / 2
-    work = 2 * (2 * 7 + 2 * 2)
-    assert flops_per_step(plan) == linear + filters + sampled + work
+    onward = (4 + 4 + 8 + 8 + 8) * 2  # rows of 3, 4, 5, 6, 7 columns in blocks of four
+    looks, sampled, work = 3 * 8 * 2, (6 * 8 * 2 + 16 * 2) / 2, 2 * 3
+    assert flops_per_step(plan) == onward + looks + sampled + work
