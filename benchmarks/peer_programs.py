@@ -75,7 +75,7 @@ def gleqpy(trajectories: int, steps: int) -> Outcome:
 
 
 def diffrax(trajectories: int, steps: int) -> Outcome:
-    """diffrax: (x, v, f) by ShARK, the choice for additive noise; jit, and vmap over trajectories."""
+    """diffrax: (x, v, f) by Heun, the fastest of its solvers without a bias here; jit, vmap over trajectories."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -98,10 +98,10 @@ def _diffrax_program(steps: int) -> Callable:
 
     def average(key):
         start, path = jax.random.split(key)
-        brownian = dx.UnsafeBrownianPath(shape=(), key=path, levy_area=dx.SpaceTimeLevyArea)
+        brownian = dx.UnsafeBrownianPath(shape=(), key=path)
         solution = dx.diffeqsolve(
             dx.MultiTerm(dx.ODETerm(lambda _t, y, _: drift @ y), dx.ControlTerm(lambda *_: noise, brownian)),
-            dx.ShARK(),
+            dx.Heun(),
             t0=0.0,
             t1=steps * DT,
             dt0=DT,
