@@ -75,7 +75,7 @@ def gleqpy(trajectories: int, steps: int) -> Outcome:
 
 
 def diffrax(trajectories: int, steps: int) -> Outcome:
-    """diffrax: (x, v, f) by Heun, the fastest of its solvers without a bias here; jit, vmap over trajectories."""
+    """diffrax: (x, v, f) by Heun, its fastest solver without bias here; jit and vmap over trajectories."""
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -29,7 +29,7 @@ def measure() -> list[Line]:
     return [*threads(), *trajectories(), *oscillators(), *fresh_process()]
 
 
-def threads(rounds: int = 9, periods: int = 40, groups: int = 4) -> list[Line]:
+def threads(rounds: int = 9, periods: int = 300, groups: int = 4) -> list[Line]:
     """Two threads against one.
 
     Parameters
@@ -52,7 +52,7 @@ def threads(rounds: int = 9, periods: int = 40, groups: int = 4) -> list[Line]:
     return [Line("scaling", "speed of 2 threads / 1", seconds["one"] / seconds["two"], "", "<= 2")]
 
 
-def trajectories(rounds: int = 5, periods: int = 40, groups: int = 8) -> list[Line]:
+def trajectories(rounds: int = 5, periods: int = 100, groups: int = 8) -> list[Line]:
     """Cost of a trajectory among many against one among 64, on one thread, parameters as in `threads`."""
     members = [group(index) for index in range(groups)]
     seconds = fastest(
@@ -66,7 +66,7 @@ def trajectories(rounds: int = 5, periods: int = 40, groups: int = 8) -> list[Li
     return [Line("scaling", name, seconds["many"] / groups / seconds["few"], "", "1: linear")]
 
 
-def oscillators(most: int = 4, rounds: int = 2, steps: int = 1_500_000) -> list[Line]:
+def oscillators(most: int = 4, rounds: int = 2, steps: int = 30_000_000) -> list[Line]:
     """Cost of a trajectory-step by number of oscillators, which share a driven and a static reservoir.
 
     Parameters

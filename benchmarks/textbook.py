@@ -192,7 +192,7 @@ def measure(records: int = 6, steps: int = STEPS) -> list[Line]:
         ("steps per time, textbook / own", own.step / rates.step, "", "scheme: exact law of a step"),
         ("cost of a step, textbook / own", rates.cost / own.cost, "", "loop: lanes, few normals"),
         (
-            "textbook / own with set-up and compilation",
+            "… with set-up and compilation",
             rates.seconds / (own.seconds + once),
             "",
             "own ones only",
