@@ -7,9 +7,9 @@ from numba import njit
 
 from benchmarks.main_job import group, main_plan
 from benchmarks.rounds import Line, fastest
-from langevin_qtm.sampling.banded import BandedMaps, apply, banded
 from langevin_qtm.sampling.group import Plan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
+from langevin_qtm.sampling.row_maps import BandedMaps, apply, banded
 
 DEGREE, CHAINS = 8, 256  # multiply-adds in registers: Horner's rule of this degree for so many numbers
 DENSE, COUNT = 8, 12  # rows of a dense map, and what each is a sum of

@@ -17,11 +17,12 @@ HELPERS = Path(__file__).parent / "helpers"
 # What modules of a layer may import, besides their own layer and the world outside.
 MAY_IMPORT = {
     "errors": set(),
+    "compiled": set(),
     "physics": {"errors"},
     "schema": {"physics"},
-    "transients": {"errors", "physics", "schema"},
-    "exact": {"errors", "physics", "schema"},
-    "sampling": {"errors", "physics", "schema", "exact.fluctuations"},
+    "transients": {"compiled", "errors", "physics", "schema"},
+    "exact": {"compiled", "errors", "physics", "schema"},
+    "sampling": {"compiled", "errors", "physics", "schema", "exact.fluctuations"},
     "stability": {"errors", "physics", "schema"},
     "data": {"errors", "physics", "schema", "sampling.settings"},
 }

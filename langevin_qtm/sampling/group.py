@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.banded import BandedMaps, banded, whole_blocks
 from langevin_qtm.sampling.kernel import run_periods
 from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.reduction import ReducedLaw
+from langevin_qtm.sampling.row_maps import BandedMaps, banded, whole_blocks
 from langevin_qtm.sampling.step_law import StepLaw
 
 

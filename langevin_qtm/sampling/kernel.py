@@ -6,14 +6,14 @@ and to the force integrals Î that r̃ at the two ends gives. The work of the st
 -ġ x̂ Î. Work serves the fluctuations D (what it misses of them is in `short_time`); means of powers come from
 the moments.
 
-Arrays are flat, `LANES` trajectories innermost; a row is the 64 values of one variable (see `banded`).
+Arrays are flat, `LANES` trajectories innermost; a row is the 64 values of one variable (see `row_maps`).
 """
 
 from __future__ import annotations
 
-from langevin_qtm.sampling.banded import apply
-from langevin_qtm.sampling.compiled import compiled
+from langevin_qtm.compiled import compiled
 from langevin_qtm.sampling.normals import LANES, fill_rows
+from langevin_qtm.sampling.row_maps import apply
 
 
 @compiled

@@ -46,9 +46,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from langevin_qtm.compiled import compiled
 
 LANES = 64  # lanes of a group = normals of a row
 PAIRS = LANES // 2  # Box-Muller pairs of a row
@@ -107,7 +109,6 @@ def _bit_cast(source: types.Type, target: types.Type) -> Callable:
 
 _as_double = _bit_cast(types.uint64, types.float64)
 _as_bits = _bit_cast(types.float64, types.uint64)
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 def seed_lanes(seed: int, group: int) -> NDArray[np.uint64]:
@@ -131,7 +132,7 @@ def seed_lanes(seed: int, group: int) -> NDArray[np.uint64]:
     return state
 
 
-@_compiled
+@compiled
 def _next_word(state, lane):
     """Advance one lane of `state` and return its output word."""
     s0 = state[lane]
@@ -145,13 +146,13 @@ def _next_word(state, lane):
     return s0 + (s3 ^ s1)
 
 
-@_compiled
+@compiled
 def _between_one_and_two(word):
     """Map the top 51 bits of `word` to a cell center in (1, 2)."""
     return _as_double((word >> np.uint64(12)) | CELL_CENTER)
 
 
-@_compiled
+@compiled
 def _polynomial(z, coefficients):
     """Evaluate a polynomial whose `coefficients` begin with the highest power."""
     value = coefficients[0]
@@ -160,7 +161,7 @@ def _polynomial(z, coefficients):
     return value
 
 
-@_compiled
+@compiled
 def _log(u):
     """Natural logarithm of u > 0, subnormal numbers excepted."""
     bits = _as_bits(u) + (ONE_BITS - ROOT_HALF_BITS)
@@ -171,21 +172,21 @@ def _log(u):
     return exponent * LOG_2 + s * (2.0 + z * _polynomial(z, LOG_COEFFICIENTS))
 
 
-@_compiled
+@compiled
 def _sin(t):
     """Sine for abs(t) <= pi/4."""
     z = t * t
     return t + (t * z) * _polynomial(z, SIN_COEFFICIENTS)
 
 
-@_compiled
+@compiled
 def _cos(t):
     """Cosine for abs(t) <= pi/4."""
     z = t * t
     return (1.0 - 0.5 * z) + (z * z) * _polynomial(z, COS_COEFFICIENTS)
 
 
-@_compiled
+@compiled
 def _box_muller(radius_word, angle_word):
     """Return the two independent normals made from two words."""
     radius = math.sqrt(-2.0 * _log(_between_one_and_two(radius_word) - 1.0))
@@ -197,7 +198,7 @@ def _box_muller(radius_word, angle_word):
     return (y if exchange else x), (x if exchange else y)
 
 
-@_compiled
+@compiled
 def fill_rows(state, out, first, rows):
     """Fill rows of `out` from `first` on with standard normals and advance `state`; for compiled code."""
     for row in range(first, first + rows):
@@ -208,7 +209,7 @@ def fill_rows(state, out, first, rows):
             lanes[pair], lanes[PAIRS + pair] = _box_muller(radius_word, angle_word)
 
 
-@_compiled
+@compiled
 def fill_normals(state: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     """Fill `out` with standard normals and advance `state` in place; callable from compiled code.
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.banded import apply, banded, whole_blocks
-from langevin_qtm.sampling.compiled import compiled
 from langevin_qtm.sampling.factors import StepFactors
 from langevin_qtm.sampling.normals import LANES, fill_rows
+from langevin_qtm.sampling.row_maps import apply, banded, whole_blocks
 
 
 @dataclass

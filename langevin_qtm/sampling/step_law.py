@@ -7,8 +7,8 @@ contact, the integral of F over the step, from which work is accumulated.
 
 Within a step the generator is advanced by the commutator-free fourth-order exponential integrator (two
 exponentials, weights (3 ∓ 2√3)/12 on the Gauss nodes); the covariance of the noise is that of the same two
-half steps, exactly (`increment`). So γ_2 = 100 or w_c = 1000 cost no smaller steps: the step resolves the drive
-alone, and the discretization is of fourth order in it.
+half steps, exactly (`increment`). So γ_2 = 100 or w_c = 1000 cost no smaller steps: the step resolves the
+drive alone, and the discretization is of fourth order in it.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.transients.moment_map import MomentMap
 from langevin_qtm.transients.product_weights import NODES, ProductWeights, constant_weights, product_weights
@@ -33,8 +33,6 @@ BOOLE = np.array([7.0, 32.0, 12.0, 32.0, 7.0]) * 2 / 45
 GROUP = len(BOOLE) - 1
 GAUSS = 0.5 + np.array([-1.0, 1.0]) * np.sqrt(3.0) / 6.0
 GAPS = np.diff(NODES)
-
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class _Prefix:
         quadrature[GROUP::GROUP] *= 2
         quadrature = np.append(quadrature, step * BOOLE[-1])
         left_rows, right_rows = system.integrands(ends)
-        _advance(  # type: ignore[call-arg]
+        _advance(
             *self.arrays,
             system.amplitudes,
             system.source_of,
@@ -163,7 +161,7 @@ def inputs_at(spread: FloatArray) -> FloatArray:
     return np.concatenate([spread[:, 0], spread[-1:, -1]])
 
 
-@_compiled
+@compiled
 def _multiply(left, right, out):
     """out = left right."""
     for i in range(left.shape[0]):
@@ -175,7 +173,7 @@ def _multiply(left, right, out):
                 out[i, j] += factor * right[k, j]
 
 
-@_compiled
+@compiled
 def _from_left(factor, array, work):
     """array = factor array."""
     _multiply(factor, array, work)
@@ -184,7 +182,7 @@ def _from_left(factor, array, work):
             array[i, j] = work[i, j]
 
 
-@_compiled
+@compiled
 def _exponential(matrix, work, term, out):
     """out = exp(matrix) by Taylor series of order 8 after scaling below 1/8, squared back.
 
@@ -220,7 +218,7 @@ def _exponential(matrix, work, term, out):
         out[i, i] += 1.0
 
 
-@_compiled
+@compiled
 def _magnus(first, second, gap, work, out):
     """Magnus exponent of a gap from the generators at its two Gauss nodes."""
     _multiply(first, second, work)
@@ -232,7 +230,7 @@ def _magnus(first, second, gap, work, out):
             out[i, j] = 0.5 * gap * (first[i, j] + second[i, j]) - square * commutator
 
 
-@_compiled
+@compiled
 def _add_integrals(
     weight, left, right, sources, gains, whites, inputs, amplitudes, source_of,
     flow, decay, onward, added, noise, quadratic, linear, constant,
@@ -267,7 +265,7 @@ def _add_integrals(
                 linear[f, i, j] += ahead_u[i] * by_v[j] + ahead_v[i] * by_u[j]
 
 
-@_compiled
+@compiled
 def _look_ahead(generators, inputs, step, work, term, exponent, micro, ahead, vectors):
     """Φ(h, 0), and v_q = Φ(h, s_q) b(s_q) of every source, from the end of the step backwards."""
     nodes, sources, size = vectors.shape
@@ -290,7 +288,7 @@ def _look_ahead(generators, inputs, step, work, term, exponent, micro, ahead, ve
                 vectors[q, s, i] = total
 
 
-@_compiled
+@compiled
 def _add_noise(vectors, within, amplitudes, source_of, onward_weights, added, noise):
     """Add to Q what noise within the step does, alone and with what came before (c, moved by Φ)."""
     nodes, sources, size = vectors.shape
@@ -314,7 +312,7 @@ def _add_noise(vectors, within, amplitudes, source_of, onward_weights, added, no
                         noise[i, j] += weight * vectors[q, s, i] * vectors[r, s, j]
 
 
-@_compiled
+@compiled
 def _add_correlations(vectors, source_of, fading, onward_weights, inward_weights, decay, onward, added):
     """Add the noise within the step to Y and c."""
     nodes, _, size = vectors.shape
@@ -329,7 +327,7 @@ def _add_correlations(vectors, source_of, fading, onward_weights, inward_weights
             added[i, j] = fading[j] * added[i, j] + back
 
 
-@_compiled
+@compiled
 def _advance(
     flow, decay, onward, added, noise, quadratic, linear, constant,
     amplitudes, source_of, step, generators, inputs, fading, onward_weights, inward_weights, within,

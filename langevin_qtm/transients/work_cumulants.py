@@ -195,7 +195,7 @@ class _Steps:
         no_rows, none = np.zeros((2, 0, size)), np.zeros(0)
         for k, step in enumerate(self.lengths):
             fading, onward, inward, within = self.weights[k]
-            _advance(  # type: ignore[call-arg]
+            _advance(
                 *arrays, system.amplitudes, system.source_of, step,
                 generators[k : k + 1], inputs[k : k + 1], fading, onward, inward, within,
                 np.zeros(2), no_rows, no_rows, none.astype(np.intp), none, system.whites,

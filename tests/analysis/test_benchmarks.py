@@ -121,7 +121,7 @@ def test_calls_take_turns_after_one_that_is_not_counted():
 
 def test_flops_of_a_step_are_counted_from_the_loops():
     from benchmarks.step_cost import flops_per_step
-    from langevin_qtm.sampling.banded import banded
+    from langevin_qtm.sampling.row_maps import banded
 
     lower = np.tril(np.ones((8, 5, 5)))
     moments = SimpleNamespace(driven=[0], phase_pairs=[0] * 9, mean_pairs=[0] * 7, stride=2)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.compiled import compiled
 from langevin_qtm.sampling.normals import LANES
 
 BLOCK = 4  # columns of a map come in multiples of this

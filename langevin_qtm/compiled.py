@@ -1,0 +1,65 @@
+"""How kernels are compiled, and where their machine code is kept.
+
+numba keeps machine code between runs, but looks for changes in the file of a kernel alone and misses those of
+functions that it calls in other files. So every state of the package has a folder of its own, named by a hash
+of all its sources, in `NUMBA_CACHE_DIR` or the cache folder of the user; the last few are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from platformdirs import user_cache_path
+
+KEPT = 8
+config: Any = numba.config  # its names are made at run time
+
+
+def compiled(kernel: Callable[..., Any]) -> Any:
+    """Compile a kernel that releases the interpreter lock, without checks of division, with fused operations.
+
+    Nothing is reordered: results depend on the type of processor in their last bits only.
+    """
+    folder, before = cache_folder(), config.CACHE_DIR
+    config.CACHE_DIR = str(folder or before)  # read when the function is decorated
+    try:
+        return numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=folder is not None)(
+            kernel
+        )
+    finally:
+        config.CACHE_DIR = before
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Folder for the machine code of these sources; `None` where none can be made."""
+    base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_path("langevin_qtm", appauthor=False)
+    folder = base / f"langevin_qtm-{source_hash()}"
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            _forget_oldest(base)
+    except OSError:
+        return None
+    return folder
+
+
+def source_hash() -> str:
+    """Hash of all sources of the package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _forget_oldest(base: Path) -> None:
+    """Remove all but the latest folders."""
+    folders = sorted(base.glob("langevin_qtm-*"), key=lambda path: path.stat().st_mtime)
+    for folder in folders[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
