@@ -260,14 +260,17 @@ def exact_averages(
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Base and derived averages with `_error` companions, and the reasons of those that are NaN.
 
+    Arrays may carry leading axes before the dims of the schema.
     The error of a derived number is Σ |f(x + e_i) - f(x)| over the errors e_i of the base numbers.
     """
     derived = thermodynamics.derive(machine, base)
     derived_errors = {name: np.zeros(np.shape(value)) for name, value in derived.items()}
     for name in thermodynamics.BASE:
-        for index in np.ndindex(np.shape(base[name])):
+        moved = np.array(base[name], dtype=float)
+        own = moved.shape[moved.ndim - len(SCHEMA[name].dims) :]
+        for index in np.ndindex(own):
             moved = np.array(base[name], dtype=float)
-            moved[index] += errors[name][index]
+            moved[..., *index] += np.asarray(errors[name])[..., *index]
             shifted = thermodynamics.derive(machine, {**base, name: moved})
             for key in derived:
                 derived_errors[key] = derived_errors[key] + np.abs(shifted[key] - derived[key])
