@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from langevin_qtm.errors import UnstableMachineError as UnstableMachineError
     from langevin_qtm.exact.periodic_steady_state import periodic_steady_state as periodic_steady_state
     from langevin_qtm.exact.second_order import second_order as second_order
+    from langevin_qtm.exact.second_order import second_order_map as second_order_map
     from langevin_qtm.physics.drive import Drive as Drive
     from langevin_qtm.physics.envelope import Burst as Burst
     from langevin_qtm.physics.envelope import Chirp as Chirp
@@ -82,6 +83,7 @@ _HOMES = {
     "open_dataset": "data.files",
     "periodic_steady_state": "exact.periodic_steady_state",
     "second_order": "exact.second_order",
+    "second_order_map": "exact.second_order",
     "simulate": "sampling.simulate",
     "stability_boundary": "stability",
     "transient": "transients.transient",
