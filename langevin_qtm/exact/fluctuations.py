@@ -25,8 +25,9 @@ import numpy as np
 from numba import njit
 
 from langevin_qtm.exact.banded import solve_transposed
+from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.quadrature import Layout
-from langevin_qtm.exact.responses import Responses, solve_integrals
+from langevin_qtm.exact.responses import Responses
 from langevin_qtm.exact.second_moments import FORCE, MOVED, fill_signals, signal_of
 from langevin_qtm.exact.sidebands import decompose
 from langevin_qtm.physics.conventions import FloatArray
@@ -156,8 +157,5 @@ def commutator_fluctuation(machine: Machine, tolerance: float = 1e-7) -> tuple[F
     machine.require_bare_period("the commutator part of fluctuations")
     embedding = Embedding(machine)
     embedding.require_stable()
-    rates = embedding.characteristic_rates()
-    values, _, _ = solve_integrals(
-        machine, rates, lambda n: _Commutator(machine, n), ("commutator",), tolerance
-    )
+    values, _, _ = solve_integrals(embedding, lambda n: _Commutator(machine, n), ("commutator",), tolerance)
     return values["commutator"][:-1], float(values["commutator"][-1])

@@ -17,9 +17,10 @@ import numpy as np
 import xarray as xr
 from numba import njit
 
+from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.fluctuations import add_fluctuations
 from langevin_qtm.exact.quadrature import Layout
-from langevin_qtm.exact.responses import Responses, solve_integrals
+from langevin_qtm.exact.responses import Responses
 from langevin_qtm.exact.second_moments import (
     FORCE,
     MOVED,
@@ -77,12 +78,10 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     machine.require_bare_period("periodic_steady_state")
     embedding = Embedding(machine)
     embedding.require_stable()
-    rates = embedding.characteristic_rates()
     values, errors, harmonics = solve_integrals(
-        machine,
-        rates,
+        embedding,
         lambda n: _SteadyState(machine, n),
-        ("power", "heat", "cnumber", "covariance"),
+        ("power", "heat", "cnumber", "covariance", "heat_waves"),
         tolerance,
     )
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)

@@ -11,19 +11,14 @@ Solving for sources at every sideband at once also gives the responses to noise 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from langevin_qtm.errors import NotConvergedError
-from langevin_qtm.exact.lines import frequency_mesh
-from langevin_qtm.exact.quadrature import MAX_NODES_PER_CALL, Layout, integrate
 from langevin_qtm.exact.sidebands import couplings_of, factors_of, respond_to_all
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.machine import Contact, Machine
-
-MAX_HARMONICS = 80
 
 
 class Responses:
@@ -65,6 +60,24 @@ class Responses:
         values = {reservoir: spectrum(contact, sidebands) for reservoir, contact in copies.items()}
         return np.concatenate([values[contact.reservoir] for contact in self.machine.contacts], axis=1)
 
+    def matrix(self, omega: complex) -> ComplexArray:
+        """A at one frequency, which may be complex; dims (position, position)."""
+        sidebands = omega + self.shifts[self.couplings.sideband]
+        stiffness = np.tile(self.machine.omega, self.count) ** 2 - np.repeat(sidebands, self.bodies) ** 2
+        collect, gain = self._collect.toarray(), self.gain(np.array([omega]))[0]
+        return np.diag(stiffness) - (collect.conj().T * gain) @ collect
+
+    def by_sideband(self, x: ComplexArray) -> FloatArray:
+        """Largest |x_{l,n}|² of the oscillators, dim (n,)."""
+        strength = np.abs(x.reshape(self.count, self.bodies)) ** 2
+        return strength.max(axis=1)[np.argsort(self.couplings.sideband)]
+
+    @property
+    def _collect(self) -> csr_array:
+        """C, dims (contact n, position)."""
+        c = self.couplings
+        return csr_array((c.value, c.position, c.start), shape=(len(c.start) - 1, self.bodies * self.count))
+
     def solve(self, omega: FloatArray) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         """Positions, coordinates y and forces F in response to every source.
 
@@ -77,92 +90,11 @@ class Responses:
         gain, size = self.gain(omega), contacts * count
         x = np.empty((nodes, size, count * self.bodies), dtype=complex)
         respond_to_all(self.machine.omega, self.sidebands(omega), gain, self.couplings, self.factors, x)
-        c = self.couplings
-        spread = csr_array((c.value, c.position, c.start), shape=(size, count * self.bodies))
-        y = (spread @ x.reshape(-1, count * self.bodies).T).T.reshape(nodes, size, size)
+        y = (self._collect @ x.reshape(-1, count * self.bodies).T).T.reshape(nodes, size, size)
         force = gain[:, None, :] * y + np.eye(size)
         dims = (nodes, contacts, count, contacts, count)
         y, force = (np.moveaxis(array.reshape(dims), 2, 4) for array in (y, force))
-        x = x.reshape(nodes, contacts, count, count, self.bodies)[:, :, :, np.argsort(c.sideband)]
+        x = x.reshape(nodes, contacts, count, count, self.bodies)[
+            :, :, :, np.argsort(self.couplings.sideband)
+        ]
         return np.moveaxis(x, (2, 4), (4, 2)), y, force
-
-
-class Problem(Protocol):
-    """A vector of frequency integrals for a given number of harmonics."""
-
-    layout: Layout
-
-    def integrand(self, omega: FloatArray) -> FloatArray:
-        """Values (node, output) on w >= 0, folded with w < 0."""
-
-
-def solve_integrals(
-    machine: Machine,
-    rates: ComplexArray,
-    problem_at: Callable[[int], Problem],
-    judged: tuple[str, ...],
-    tolerance: float,
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray], int]:
-    """Integrals converged in harmonics and in quadrature.
-
-    Parameters
-    ----------
-    rates : (rate,) array
-        Rates of the deterministic dynamics, for the mesh.
-    problem_at : callable
-        Problem with a given number of harmonics.
-    judged : tuple of str
-        Outputs that decide on the number of harmonics.
-    tolerance : float
-        Relative to the largest of each kind.
-
-    Returns
-    -------
-    values, errors : dict
-    harmonics : int
-
-    Raises
-    ------
-    NotConvergedError
-    """
-    harmonics, truncation = _enough_harmonics(machine, rates, problem_at, judged, tolerance)
-    problem = problem_at(harmonics)
-    mesh = frequency_mesh(machine, rates, harmonics)
-    result = integrate(problem.integrand, mesh, problem.layout.scale, tolerance)
-    values, errors = problem.layout.unpack(result)
-    scales = problem.layout.split(problem.layout.scale(result.value))
-    return values, {name: errors[name] + truncation * scales[name] for name in errors}, harmonics
-
-
-def _enough_harmonics(
-    machine: Machine,
-    rates: ComplexArray,
-    problem_at: Callable[[int], Problem],
-    judged: tuple[str, ...],
-    tolerance: float,
-) -> tuple[int, float]:
-    """Sidebands that suffice, and the error left, both from one node in each interval of the mesh."""
-    harmonics, error = 2 * machine.order, np.inf
-    mesh = frequency_mesh(machine, rates, harmonics)
-    nodes, weights = 0.5 * (mesh[1:] + mesh[:-1]), np.diff(mesh)
-    previous = None
-    while error > tolerance:
-        harmonics += machine.order
-        if harmonics > MAX_HARMONICS * machine.order:
-            raise NotConvergedError("Harmonics", error, tolerance, "raise `drive.frequency`")
-        problem = problem_at(harmonics)
-        total = np.zeros(problem.layout.size)
-        for start in range(0, len(nodes), MAX_NODES_PER_CALL):
-            part = slice(start, start + MAX_NODES_PER_CALL)
-            total += weights[part] @ problem.integrand(nodes[part])
-        sums = problem.layout.split(total)
-        if previous is not None:
-            error = max(_relative_change(previous[name], sums[name]) for name in judged)
-        previous = sums
-    return harmonics, error
-
-
-def _relative_change(old: FloatArray, new: FloatArray) -> float:
-    """Largest change relative to the largest entry; harmonics that `old` lacks count as zero."""
-    padded = np.pad(old, [(0, b - a) for a, b in zip(old.shape, new.shape, strict=True)])
-    return float(np.abs(new - padded).max() / max(np.abs(new).max(), 1e-290))

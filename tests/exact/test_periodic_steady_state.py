@@ -698,7 +698,7 @@ def test_undamped_mode_is_refused():
 
 
 def test_more_harmonics_than_allowed_are_refused_with_the_error_reached(monkeypatch):
-    monkeypatch.setattr("langevin_qtm.exact.responses.MAX_HARMONICS", 4)
+    monkeypatch.setattr("langevin_qtm.exact.convergence.MAX_HARMONICS", 4)
     with pytest.raises(NotConvergedError, match="Harmonics did not converge") as refusal:
         periodic_steady_state(MACHINES["strong-driven"])
     assert refusal.value.error > refusal.value.target == 1e-9
