@@ -70,22 +70,6 @@ class Plan:
         return slopes
 
     @cached_property
-    def looks(self) -> FloatArray:
-        """Positions in the middle of a step and force integrals, (phase, oscillator + driven, 2 r).
-
-        Given r at the start and at the end of the step. Positions by four neighbours, x = [7 (x_k + x_{k+1})
-        - (x_{k-1} + x_{k+2})] / 12: weights that make products with force integrals right to fourth order
-        in the step for slow x; r is a Markov chain of unit variance, so E[r_{k-1} | r_k] = A_{k-1}ᵀ r_k.
-        """
-        reduced, position = self.reduced, self.reduced.lift[:, : self.bodies]
-        onward = np.roll(position, -1, axis=0) @ reduced.transition  # x_{k+1} given r_k
-        back = np.roll(position @ reduced.transition.swapaxes(1, 2), 1, axis=0)  # x_{k-1} given r_k
-        before = (7 * position - back) / 12
-        after = np.roll(7 * position - onward, -1, axis=0) / 12
-        start = np.concatenate([before, reduced.force_before], axis=1)
-        return np.concatenate([start, np.concatenate([after, reduced.force_after], axis=1)], axis=2)
-
-    @cached_property
     def maps(self) -> BandedMaps:
         """From normals and r̃ to the next r̃."""
         return banded(np.concatenate([self.reduced.noise, self.reduced.transition], axis=2), self.sources)
@@ -93,7 +77,7 @@ class Plan:
     @cached_property
     def look_maps(self) -> BandedMaps:
         """From normals and r̃ to positions in the middle of the step and to force integrals."""
-        reduced, looks = self.reduced, self.looks
+        reduced, looks = self.reduced, self.reduced.ends
         onward = np.concatenate([reduced.noise, reduced.transition], axis=2)
         seen = looks[:, :, reduced.size :] @ onward
         seen[:, :, reduced.normals :] += looks[:, :, : reduced.size]
@@ -221,7 +205,7 @@ def new_group(
     rng, reduced = seed_lanes(seed, index), plan.reduced
     project = reduced.project[0]
     drawn = project @ covariance @ project.T - reduced.waiting[0]
-    sources, seen = plan.sources, max(plan.moments.rows.shape[1], plan.looks.shape[1])
+    sources, seen = plan.sources, max(plan.moments.rows.shape[1], reduced.ends.shape[1])
     state = np.zeros((2 * sources + seen) * LANES)
     first = reduced.normals * LANES
     state[first : first + reduced.size * LANES] = gaussian_draws(rng, drawn).ravel()

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.reduction import Outputs, ReducedLaw, reduced_law
+from langevin_qtm.sampling.reduction import Outputs, ReducedLaw, reduced_law, whole_law
 from langevin_qtm.sampling.step_law import StepLaw
 
 PHASES_PER_HARMONIC = 32
@@ -43,7 +43,7 @@ class MomentPlan:
     doublings : int
         The look ahead is 2^doublings steps.
     is_steady : bool
-        Whether the periodic steady state is measured; else the law is hardly reduced.
+        Whether the periodic steady state is measured; else the law is not reduced.
     """
 
     law: StepLaw
@@ -147,7 +147,8 @@ class MomentPlan:
     @cached_property
     def reduced(self) -> ReducedLaw:
         """The part of the law that is sampled."""
-        return reduced_law(self.law, Outputs(self.rows, self.stride, self.driven), self.is_steady)
+        outputs = Outputs(self.rows, self.stride, self.driven)
+        return reduced_law(self.law, outputs) if self.is_steady else whole_law(self.law, outputs)
 
     @cached_property
     def reduced_rows(self) -> FloatArray:

@@ -19,8 +19,9 @@ all that has been drawn, of known covariance R_k. Then
     A_k ρ_k + η_k = N_k ξ_k + ρ_{k+1},   N_k N_kᵀ + R_{k+1} = A_k R_k A_kᵀ + <η_k η_kᵀ>:
 
 N_k takes the few directions that matter most to the outputs, the rest waits in R until it has grown, turned
-or died. r̃ is the conditional mean of r given the normals drawn so far, and E[r rᵀ] = E[r̃ r̃ᵀ] + R exactly
-(Rao–Blackwell). One normal for each reservoir and step is typical.
+or died; R is then recomputed for the N of one period, repeated. r̃ is the conditional mean of r given the
+normals drawn so far, and E[r rᵀ] = E[r̃ r̃ᵀ] + R exactly (Rao–Blackwell). One normal for each reservoir and
+step is typical.
 
 An orthogonal change of basis makes all A_k but the last of a period lower triangular (periodic QL).
 
@@ -35,15 +36,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.step_law import StepLaw
+from langevin_qtm.sampling.step_law import StepLaw, periodic_covariance
 
 UNSEEN = 0.015  # Hankel singular values left out, in standard deviations of an output
 UNDRAWN = 0.1  # variance of an output that may wait to be drawn, in the same units
-NEGLIGIBLE = 1e-9  # the same for a law that must hold outside the steady state
 LAGS = 12  # steps within which `short_time` adds to fluctuations what waits
 LATE = 50.0  # how much stricter variance that waits is judged by what is left of it later
 FORCE_WEIGHT = 2.0  # of the force over a step among the outputs
-SWEEPS = 12  # periods until R repeats itself
+SWEEPS = 30  # periods within which R should repeat itself …
+REPEATED = 1e-9  # … to this
 RANK = 1e-13  # relative variance below which a direction of the state does not exist
 
 
@@ -79,20 +80,21 @@ class ReducedLaw:
         S: E[s_k | r_k].
     project : (phase, r, carried) array
         T.
+    covariance : (phase, r, r) array
+        Of r in the periodic steady state.
     waiting : (phase, r, r) array
         R: covariance of what is not drawn yet.
-    force_before, force_after : (phase, driven, r) arrays
-        Force integral of step k given its ends, E[∫F dt | r_k, r_{k+1}] = `force_before` r_k + `force_after`
-        r_{k+1}.
+    ends : (phase, oscillator + driven, 2 r) array
+        Positions in the middle of step k, then force integrals over it, expected from r_k and r_{k+1}.
     """
 
     transition: FloatArray
     noise: FloatArray
     lift: FloatArray
     project: FloatArray
+    covariance: FloatArray
     waiting: FloatArray
-    force_before: FloatArray
-    force_after: FloatArray
+    ends: FloatArray
 
     @property
     def size(self) -> int:
@@ -107,42 +109,75 @@ class ReducedLaw:
     @property
     def drawn(self) -> FloatArray:
         """Covariance of r̃ in the periodic steady state, (phase, r, r)."""
-        return np.eye(self.size) - self.waiting
+        return self.covariance - self.waiting
 
 
-def reduced_law(law: StepLaw, outputs: Outputs, is_steady: bool) -> ReducedLaw:
-    """Reduce a law to what the outputs see of it.
-
-    Parameters
-    ----------
-    law : StepLaw
-    outputs : Outputs
-    is_steady : bool
-        Whether it is used in its periodic steady state only; else next to nothing is left out.
-    """
+def reduced_law(law: StepLaw, outputs: Outputs) -> ReducedLaw:
+    """Reduce a law to what the outputs see of it in the periodic steady state."""
     system = _System(law, outputs)
     lift, project, values = _balanced(system)
-    unseen, undrawn = (UNSEEN, UNDRAWN) if is_steady else (NEGLIGIBLE, NEGLIGIBLE)
-    size = max(1, int((values > unseen).sum(axis=1).max()))
+    size = max(1, int((values > UNSEEN).sum(axis=1).max()))
     lift, project, values = lift[:, :, :size], project[:, :size], values[:, :size]
     transition = np.roll(project, -1, axis=0) @ system.flow @ lift
     seen = [output @ along for output, along in zip(system.seen, lift, strict=True)]
-    fewest = 1 if is_steady else size
-    waiting, noise = _fewest_normals(transition, np.maximum(values, NEGLIGIBLE), seen, undrawn, fewest)
-    before, after = _force_given_ends(system, transition, project)
+    waiting, noise = _fewest_normals(transition, np.maximum(values, 1e-3 * UNSEEN), seen)
     basis = _triangular_basis(transition)
     later = np.roll(basis, -1, axis=0)
     turned = later.transpose(0, 2, 1) @ transition @ basis
     turned[:-1] = np.tril(turned[:-1])
+    lift, project = lift @ basis, basis.transpose(0, 2, 1) @ project
+    middle = _middle(lift[:, : law.layout.bodies], turned, np.roll(turned.transpose(0, 2, 1), 1, axis=0))
+    force = _force_given_ends(system, turned, project)
     return ReducedLaw(
         transition=turned,
         noise=later.transpose(0, 2, 1) @ noise,
-        lift=lift @ basis,
-        project=basis.transpose(0, 2, 1) @ project,
+        lift=lift,
+        project=project,
+        covariance=np.broadcast_to(np.eye(size), turned.shape),
         waiting=basis.transpose(0, 2, 1) @ waiting @ basis,
-        force_before=before @ basis,
-        force_after=after @ later,
+        ends=np.concatenate([middle, force], axis=1),
     )
+
+
+def whole_law(law: StepLaw, outputs: Outputs) -> ReducedLaw:
+    """A law in the same form with nothing left out, right outside its steady state, too."""
+    system = _System(law, outputs)
+    scale = np.sqrt(np.maximum(system.covariance.diagonal(axis1=1, axis2=2).mean(axis=0), 1e-300))
+    one = np.broadcast_to(np.eye(len(scale)), system.flow.shape)
+    transition = system.flow * scale / scale[:, None]
+    spread = system.noise / np.outer(scale, scale)
+    values, axes = np.linalg.eigh(spread)
+    kept = values > RANK * values[:, -1:]
+    inverse = (axes * np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)[:, None]) @ axes.transpose(0, 2, 1)
+    after = (system.force_noise / scale) @ inverse  # force integral on what the noise did to the state
+    force = np.concatenate([system.force_flow * scale - after @ transition, after], axis=2)
+    positions = (one * scale)[:, : law.layout.bodies]
+    # x_{k-1} by extrapolation from x_k, x_{k+1} and x_{k+2}
+    middle = _middle(positions, transition, None)
+    return ReducedLaw(
+        transition=transition,
+        noise=axes * np.sqrt(np.maximum(values, 0.0))[:, None],
+        lift=one * scale,
+        project=one / scale,
+        covariance=system.covariance / np.outer(scale, scale),
+        waiting=np.zeros(system.flow.shape),
+        ends=np.concatenate([middle, force], axis=1),
+    )
+
+
+def _middle(position: FloatArray, onward: FloatArray, back: FloatArray | None) -> FloatArray:
+    """Positions in the middle of steps, on r at both ends, (phase, oscillator, 2 r).
+
+    By four neighbours, x = [7 (x_k + x_{k+1}) - (x_{k-1} + x_{k+2})] / 12: weights that make products with
+    force integrals right to fourth order in the step for slow x. The outer two are expected from r_k and
+    r_{k+1}; without a regression `back`, x_{k-1} = 3 x_k - 3 x_{k+1} + x_{k+2} of a parabola.
+    """
+    beyond = np.roll(position, -1, axis=0) @ onward  # x_{k+1} given r_k
+    if back is None:
+        before, after = 4 * position, 10 * position - 2 * beyond
+    else:
+        before, after = 7 * position - np.roll(position, 1, axis=0) @ back, 7 * position - beyond
+    return np.concatenate([before, np.roll(after, -1, axis=0)], axis=2) / 12
 
 
 class _System:
@@ -153,10 +188,12 @@ class _System:
     flow : (phase, n, n) array
     covariance : (phase, n, n) array
         P.
+    noise : (phase, n, n) array
+        Covariance of the noise of a step.
     force_flow : (phase, driven, n) array
         Force integral of a step on the state at its start.
-    force_after : (phase, driven, n) array
-        Covariance of the force integral with the state at the end of the step.
+    force_noise : (phase, driven, n) array
+        Covariance of its noise with that of the state.
     force_scale : (driven,) array
         Standard deviation of force integrals.
     seen : list of (row, n) arrays
@@ -169,11 +206,10 @@ class _System:
         noise = law.covariance.sum(axis=0)
         self.flow = law.propagator[:, carried][:, :, carried]
         self.covariance = law.periodic_covariance[:, carried][:, :, carried]
+        self.noise = noise[:, carried][:, :, carried]
         self.force_flow = law.propagator[:, fresh][:, :, carried]
-        with_state = self.force_flow @ self.covariance
-        self.force_with_start = with_state
-        self.force_after = with_state @ self.flow.transpose(0, 2, 1) + noise[:, fresh][:, :, carried]
-        variance = np.einsum("kcn,kcn->kc", with_state, self.force_flow)
+        self.force_noise = noise[:, fresh][:, :, carried]
+        variance = np.einsum("kcn,knm,kcm->kc", self.force_flow, self.covariance, self.force_flow)
         variance += noise[:, fresh, fresh]
         self.force_scale = np.sqrt(variance.mean(axis=0))
         self.seen = self._seen(outputs, layout.bodies)
@@ -235,13 +271,14 @@ def _observability(system: _System) -> FloatArray:
 
 
 def _fewest_normals(
-    transition: FloatArray, weights: FloatArray, seen: list[FloatArray], undrawn: float, fewest: int
+    transition: FloatArray, weights: FloatArray, seen: list[FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """R (phase, r, r) and N (phase, r, normal) with the fewest normals that keep outputs drawn."""
     size = transition.shape[-1]
-    for normals in range(fewest, size + 1):
-        waiting, noise = _deferred(transition, weights, normals)
-        if _undrawn(transition, waiting, seen) <= undrawn:
+    for normals in range(1, size + 1):
+        noise = _deferred(transition, weights, normals)
+        waiting = np.eye(size) - periodic_covariance(transition, noise @ noise.swapaxes(1, 2))
+        if _undrawn(transition, waiting, seen) <= UNDRAWN:
             break
     return waiting, noise
 
@@ -260,13 +297,13 @@ def _undrawn(transition: FloatArray, waiting: FloatArray, seen: list[FloatArray]
     return worst
 
 
-def _deferred(transition: FloatArray, weights: FloatArray, normals: int) -> tuple[FloatArray, FloatArray]:
-    """Periodic R and N for a number of normals; the directions drawn weigh most in the outputs."""
+def _deferred(transition: FloatArray, weights: FloatArray, normals: int) -> FloatArray:
+    """N for a number of normals; the directions drawn weigh most in the outputs."""
     phases, size = transition.shape[:2]
-    waiting, noise = np.zeros((phases, size, size)), np.zeros((phases, size, normals))
-    left = np.zeros((size, size))
+    noise, left = np.zeros((phases, size, normals)), np.zeros((size, size))
     fresh = np.eye(size) - transition @ transition.transpose(0, 2, 1)
     for _ in range(SWEEPS):
+        before = left
         for k in range(phases):
             later = weights[(k + 1) % phases]
             total = transition[k] @ left @ transition[k].T + fresh[k]
@@ -275,22 +312,21 @@ def _deferred(transition: FloatArray, weights: FloatArray, normals: int) -> tupl
             noise[k] = axes[:, -normals:] * largest / later[:, None]
             left = total - noise[k] @ noise[k].T
             left = 0.5 * (left + left.T)
-            waiting[(k + 1) % phases] = left
-    return waiting, noise
+        if np.abs(left - before).max() <= REPEATED:
+            break
+    return noise
 
 
-def _force_given_ends(
-    system: _System, transition: FloatArray, project: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Regression of the force integral of a step on r at its two ends, each (phase, driven, r)."""
-    size = transition.shape[-1]
-    one = np.broadcast_to(np.eye(size), transition.shape)
+def _force_given_ends(system: _System, transition: FloatArray, project: FloatArray) -> FloatArray:
+    """Regression of the force integral of a step on r at its two ends, (phase, driven, 2 r)."""
+    one = np.broadcast_to(np.eye(transition.shape[-1]), transition.shape)
     joint = np.block([[one, transition.transpose(0, 2, 1)], [transition, one]])
-    with_start = system.force_with_start @ project.transpose(0, 2, 1)
-    with_end = system.force_after @ np.roll(project, -1, axis=0).transpose(0, 2, 1)
+    with_state = system.force_flow @ system.covariance
+    with_next = with_state @ system.flow.transpose(0, 2, 1) + system.force_noise
+    with_start = with_state @ project.transpose(0, 2, 1)
+    with_end = with_next @ np.roll(project, -1, axis=0).transpose(0, 2, 1)
     both = np.concatenate([with_start, with_end], axis=2)
-    rows = both @ np.linalg.pinv(joint, rcond=1e-11, hermitian=True)
-    return rows[:, :, :size], rows[:, :, size:]
+    return np.asarray(both @ np.linalg.pinv(joint, rcond=1e-11, hermitian=True))
 
 
 def _triangular_basis(transition: FloatArray) -> FloatArray:

@@ -146,4 +146,4 @@ def _of_step_ends(plan: Plan) -> tuple[FloatArray, FloatArray, FloatArray]:
     transition[:, size:, size:] = np.roll(reduced.transition, -1, axis=0)
     crossed = reduced.transition @ drawn
     covariance = np.block([[drawn, crossed.swapaxes(1, 2)], [crossed, np.roll(drawn, -1, axis=0)]])
-    return transition, covariance, plan.looks
+    return transition, covariance, reduced.ends

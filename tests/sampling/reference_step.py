@@ -94,7 +94,7 @@ class ReferenceRun(Reference):
         for step in range(0, self.count, stride):
             k, reduced = step % self.steps, plan.reduced
             mean = reduced.lift[k] @ self.states[step]
-            drawn = np.eye(reduced.size) - reduced.waiting[k]
+            drawn = reduced.covariance[k] - reduced.waiting[k]
             whole = law.periodic_covariance[k][np.ix_(kept, kept)]
             spread = whole - reduced.lift[k] @ drawn @ reduced.lift[k].T
             for k in range(step, step + ahead):
@@ -157,17 +157,34 @@ def step_end_rows(plan):
     """Middle positions and force integrals of each step on r at its start and end, (phase, row, 2 r).
 
     x = [7 (x_k + x_{k+1}) - x_{k-1} - x_{k+2}] / 12, the outer two as expected from r_k and from r_{k+1}:
-    <r_{k+1} r_kᵀ> = A_k with unit variances on either side.
+    <r_{k+1} r_kᵀ> = A_k with unit variances on either side. Not reduced: x_{k-1} by a parabola. Force
+    integrals by least squares from the joint covariance of the law.
     """
-    reduced, steps, bodies = plan.reduced, plan.law.steps, plan.law.layout.bodies
-    x, positions = [lift[:bodies] for lift in reduced.lift], []
+    reduced, found, steps, bodies = plan.reduced, plan.law, plan.law.steps, plan.law.layout.bodies
+    is_steady = plan.moments.is_steady
+    carried, fresh = found.layout.carried, found.layout.dynamic + np.array(plan.moments.driven)
+    x, positions, forces = [lift[:bodies] for lift in reduced.lift], [], []
     for k in range(steps):
         after, beyond, before = (k + 1) % steps, (k + 2) % steps, (k - 1) % steps
-        start = 7 * x[k] - x[before] @ reduced.transition[before].T
-        end = 7 * x[after] - x[beyond] @ reduced.transition[after]
+        last = x[beyond] @ reduced.transition[after]
+        start, end = 7 * x[k], 7 * x[after] - last
+        if is_steady:
+            start = start - x[before] @ reduced.transition[before].T
+        else:
+            start, end = start - 3 * x[k], end + 3 * x[after] - last
         positions.append(np.concatenate([start, end], axis=1) / 12)
-    forces = np.concatenate([reduced.force_before, reduced.force_after], axis=2)
-    return np.array(positions), forces
+        flow, noise = found.propagator[k][:, carried], found.covariance[:, k].sum(axis=0)
+        whole = found.periodic_covariance[k][np.ix_(carried, carried)]
+        with_start = flow[fresh] @ whole @ reduced.project[k].T
+        with_end = (flow[fresh] @ whole @ flow[carried].T + noise[np.ix_(fresh, carried)]) @ reduced.project[
+            after
+        ].T
+        own, crossed = reduced.covariance[k], reduced.transition[k] @ reduced.covariance[k]
+        joint = np.block([[own, crossed.T], [crossed, reduced.covariance[after]]])
+        forces.append(
+            np.linalg.lstsq(joint, np.concatenate([with_start, with_end], axis=1).T, rcond=1e-11)[0].T
+        )
+    return np.array(positions), np.array(forces)
 
 
 class ReferencePath(Reference):

@@ -40,10 +40,10 @@ def both(request):
     return Both(request.param)
 
 
-def assert_equal_to_rounding(found, expected):
+def assert_equal_to_rounding(found, expected, tolerance=1e-11):
     """Rounding: sums of some hundred terms, relative to the largest."""
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= 1e-11 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
 def test_state_follows_the_reference(both):
@@ -73,7 +73,8 @@ def test_transients_are_followed_one_step_at_a_time():
 
 def test_work_windows_are_those_of_the_reference(both):
     assert both.group.window_periods[2] == PERIODS
-    assert_equal_to_rounding(window_moments([both.group]), both.reference.window_moments(1))
+    # force integrals by two solvers of one regression whose smallest variances are 1e-11 of the largest
+    assert_equal_to_rounding(window_moments([both.group]), both.reference.window_moments(1), 1e-8)
 
 
 def test_record_is_that_of_the_reference(both):
