@@ -15,7 +15,7 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 
 MAX_HARMONICS = 80
-COARSE = 1.8  # Bernstein ellipse of the mesh on which sidebands are judged
+COARSE = 2.2  # Bernstein ellipse of the mesh on which sidebands are judged
 
 
 class Problem(Protocol):
@@ -76,7 +76,7 @@ def _enough_harmonics(
     the next is below half the tolerance, the smaller one is enough; errors are taken to be twice the changes.
     """
     order = embedding.machine.order
-    mesh = frequency_mesh(embedding.machine, embedding.characteristic_rates(), 2 * order, COARSE)
+    mesh = frequency_mesh(embedding.machine, embedding.characteristic_rates(), 4 * order, COARSE)
     nodes, weights = 0.5 * (mesh[1:] + mesh[:-1]), np.diff(mesh)
 
     def sums_of(problem: Problem) -> dict[str, FloatArray]:

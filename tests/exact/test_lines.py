@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers.machines import converter, standard_machine
+from helpers.machines import LORENTZIAN, converter, single_machine, standard_machine
 
-from langevin_qtm.exact.lines import frequency_mesh
+from langevin_qtm.exact.lines import frequency_mesh, line_strengths, response_mesh
+from langevin_qtm.exact.responses import Responses
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.reservoir import DrudeLorentz
 
@@ -57,3 +58,53 @@ def test_thermal_structure_is_resolved_at_every_sideband():
     mesh = mesh_of(machine)
     for sideband in (0.0, 2.0, 4.0, 6.0):
         assert interval_at(mesh, sideband + 1e-9) <= 4.1 * np.pi * 1e-4  # twice the first Matsubara frequency
+
+
+def exponents(machine):
+    """Floquet exponents of the slow modes."""
+    multipliers = Embedding(machine).floquet_multipliers
+    return np.log(multipliers[np.abs(multipliers) > 1e-6].astype(complex)) / machine.period
+
+
+STRENGTHS = {
+    "weak": standard_machine(driven_density=DrudeLorentz(gamma=1e-4, cutoff=12.0)),
+    "converter": converter(),
+    "lorentzian": standard_machine(driven_density=LORENTZIAN, drive_frequency=0.7),
+    "one": single_machine(),
+}
+
+
+@pytest.mark.parametrize("machine", STRENGTHS.values(), ids=STRENGTHS.keys())
+def test_strengths_of_lines_bound_the_residues_of_the_response(machine):
+    """Residues by contour integrals around each pole, by sideband of the source and of the response."""
+    circle = 1e-4 * np.exp(2j * np.pi * np.arange(8) / 8)
+    responses = Responses(machine, 12)
+    for s, strengths in zip(exponents(machine), line_strengths(responses, exponents(machine)), strict=True):
+        residue = np.mean([e * np.linalg.inv(responses.matrix(1j * s + e)) for e in circle], axis=0)
+        for axis in (0, 1):
+            sizes = np.sqrt(responses.by_sideband(np.abs(residue).max(axis=axis)))
+            relative = sizes / sizes.max()
+            assert np.all(strengths >= 0.99 * relative - 1e-8)  # rounding: of the contour integral
+            assert np.all(strengths[relative == 1] == 1)
+
+
+def test_lines_of_a_weakly_driven_machine_are_no_more_than_those_of_one_exchange_with_the_drive():
+    strengths = line_strengths(Responses(STRENGTHS["weak"], 6), exponents(STRENGTHS["weak"]))
+    for row in strengths:
+        strongest = int(np.argmax(row)) + 1  # the middle of three: the mode and its two sidebands
+        distance = np.abs(np.arange(13) - strongest)
+        assert np.all(row[distance <= 1] == 1)
+        assert np.all(row[distance > 1] < 1e-2)
+
+
+def test_mesh_of_the_response_is_fine_at_strong_lines_and_passes_over_weak_ones():
+    machine = converter()
+    embedding, responses = Embedding(machine), Responses(machine, 9)
+    mesh = response_mesh(embedding, responses, 1e-9)
+    width = 1 / embedding.relaxation_time
+    antiphase = np.sqrt(0.68)
+    for n in (-1, 0, 1):
+        assert interval_at(mesh, antiphase + 0.3 * n) <= 2 * width
+    assert interval_at(mesh, antiphase + 0.3 * 9) > 50 * width
+    finer = response_mesh(embedding, responses, 1e-12)
+    assert len(finer) > 1.2 * len(mesh)
