@@ -100,7 +100,7 @@ def classical_row(program: Callable, exact: float, trajectories: int, steps: int
     needed = result.seconds * (relative / TARGET) ** 2
     deviation = f"{100 * (result.mean / exact - 1):.2f} ± {100 * relative:.2f} %"
     rate = 1e-6 * result.steps / result.seconds
-    return f"{rate:.3g} | {calls[0] - calls[1]:.2g} | {needed:.2g} | {deviation}"
+    return f"{rate:.3g} | {max(0.0, calls[0] - calls[1]):.2g} | {needed:.2g} | {deviation}"
 
 
 def own(trajectories: int, steps: int, **settings: object) -> programs.Outcome:
