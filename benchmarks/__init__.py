@@ -1,7 +1,8 @@
 """Speed of the main job, `runs/work_converter.toml`: `python -m benchmarks`, a minute or two.
 
-Apart from it: `python -m benchmarks.textbook` (how the step of the textbook program was chosen), `.peers` (other
-programs on the same work) and `.accuracy` (bias of the time step). Results are in `docs/performance.md`.
+Apart from it: `python -m benchmarks.textbook` (how the step of the textbook program was chosen), `.peers`
+(other programs on the same work) and `.accuracy` (bias of the time step). Results are in
+`docs/performance.md`.
 
 Absolute times belong to the machine. Ratios carry over better: both sides of each are measured in one process
 on one core, in turns, and each is the fastest of its rounds. What the numbers mean, and what bounds them:
