@@ -28,6 +28,9 @@ from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.embedding import STABILITY_MARGIN, Embedding
 from langevin_qtm.physics.machine import Machine
 
+PARALLEL, CLOSE, NUDGE = 1e-12, 1e-4, 1e-11  # eigenvectors, eigenvalues that coincide; relative change
+MARGIN = 10  # of the estimate: residues err by more than the generator that they add up to
+
 
 @dataclass(frozen=True)
 class DrivenReservoir:
@@ -97,14 +100,17 @@ class PartialFractions:
         self.temperatures = np.array([machine.temperatures[self.static] for machine in machines])
         systems = [_undriven(machine) for machine in machines]
         generators = np.array([generator for generator, _ in systems])
-        eigenvalues, vectors = np.linalg.eig(generators)
+        inputs, bodies = np.array([noise for _, noise in systems]), len(first.omega)
+        eigenvalues, vectors, inverse, self.rounding = _eigensystem(generators)
         _require_damped(machines, eigenvalues)
-        inverse, bodies = np.linalg.inv(vectors), len(first.omega)
-        positions = vectors[:, :bodies].astype(complex)
-        self.rates = -eigenvalues.astype(complex)
-        self.response = np.einsum("mlp,mpk->mplk", positions, inverse[:, :, bodies : 2 * bodies])
-        reached = positions[..., None] * (inverse @ np.array([noise for _, noise in systems]))[:, None]
-        mirrored = np.einsum("mlqc,mpq->mlpc", reached, 1 / (self.rates[:, :, None] + self.rates[:, None]))
+        self.rounding /= -eigenvalues.real.max(axis=1)
+        positions, rates = vectors[:, :bodies], -eigenvalues
+        self.rates = rates.astype(complex)
+        self.response = np.einsum("mlp,mpk->mplk", positions, inverse[:, :, bodies : 2 * bodies]).astype(
+            complex
+        )
+        reached = positions[..., None] * (inverse @ inputs)[:, None]
+        mirrored = np.einsum("mlqc,mpq->mlpc", reached, 1 / (rates[:, :, None] + rates[:, None]))
         contacts = [contact.reservoir for contact in first.contacts if contact.reservoir in self.static]
         self.spectra = np.stack(
             [
@@ -112,10 +118,8 @@ class PartialFractions:
                 for own in (np.equal(contacts, r) for r in self.static)
             ],
             axis=1,
-        )
+        ).astype(complex)
         self.driven = [_driven(machines, r) for r in sorted(first.driven_reservoirs)]
-        again = (vectors * eigenvalues[:, None]) @ inverse
-        self.rounding = _balanced_norm(again - generators, generators) / self.rates.real.min(axis=1)
 
 
 def structure(machine: Machine) -> Hashable:
@@ -144,18 +148,51 @@ def _undriven(machine: Machine) -> tuple[FloatArray, FloatArray]:
     return generator[np.ix_(kept, kept)], np.array(inputs).T
 
 
-def _balanced_norm(residues: ComplexArray, generators: FloatArray) -> FloatArray:
-    """Norm of the residues plus rounding of the generators, in units of the state that balance the latter."""
+def _eigensystem(generators: FloatArray) -> tuple[NDArray, NDArray, NDArray, FloatArray]:
+    """Eigenvalues, right and left eigenvectors in extended precision, and what they miss of the generators.
+
+    In doubles, eigenvalues err by ε |G|: at strong damping that is 1e-10 of the width of the slowest line. A
+    step of perturbation theory in extended precision squares the error, but for eigenvalues that (nearly)
+    coincide. Where eigenvectors do too (critical damping), the generator is nudged first.
+    """
+    rough, right = np.linalg.eig(generators)
+    parallel = np.abs(right.conj().swapaxes(1, 2) @ right) > 1 - PARALLEL
+    close = np.abs(rough[:, None] - rough[:, :, None]) < CLOSE * np.abs(rough[:, None])
+    nudged = np.any(parallel & close & ~np.eye(rough.shape[1], dtype=bool), axis=(1, 2))
+    if nudged.any():
+        pattern = np.cos(np.arange(generators[0].size)).reshape(generators[0].shape)
+        moved = np.where(nudged[:, None, None], generators * (1 + NUDGE * pattern), generators)
+        rough, right = np.linalg.eig(moved)
+    else:
+        moved = generators
+    values, vectors = rough.astype(np.clongdouble), right.astype(np.clongdouble)
+    inverse = np.linalg.inv(right).astype(np.clongdouble)
+    one = np.eye(generators.shape[1])
+    for _ in range(2):
+        inverse = inverse @ (2 * one - vectors @ inverse)
+        matrix = inverse @ (moved @ vectors)
+        values = np.diagonal(matrix, axis1=1, axis2=2)
+        gap = values[:, None, :] - values[:, :, None]
+        is_apart = (np.abs(gap) > 1e3 * np.abs(matrix)) & (one == 0)
+        mixing = np.where(is_apart, matrix, 0) / np.where(is_apart, gap, 1)
+        vectors = vectors @ (one + mixing)
+        inverse = (one - mixing + mixing @ mixing) @ inverse
+    missed = (vectors * values[:, None]) @ inverse - generators
+    return values, vectors, inverse, _balanced_norm(missed, generators)
+
+
+def _balanced_norm(missed: NDArray, generators: FloatArray) -> FloatArray:
+    """Norm of what is missed, plus rounding of the generators, in units that balance the latter."""
     units = np.ones(generators.shape[:2])
     for _ in range(6):
         scaled = generators * units[:, :, None] / units[:, None, :]
         units *= np.sqrt(np.linalg.norm(scaled, axis=1) / np.linalg.norm(scaled, axis=2))
     change = units[:, :, None] / units[:, None, :]
     rounding = np.finfo(float).eps * np.linalg.norm(generators * change, axis=(1, 2))
-    return np.linalg.norm(residues * change, axis=(1, 2)) + rounding
+    return MARGIN * np.linalg.norm((missed * change).astype(complex), axis=(1, 2)) + rounding
 
 
-def _require_damped(machines: Sequence[Machine], eigenvalues: ComplexArray) -> None:
+def _require_damped(machines: Sequence[Machine], eigenvalues: NDArray) -> None:
     """Raise unless every mode decays noticeably over a period."""
     periods = np.array([machine.period for machine in machines])
     if np.any(eigenvalues.real.max(axis=1) * periods >= -STABILITY_MARGIN):

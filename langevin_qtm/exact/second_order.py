@@ -143,7 +143,7 @@ def second_order_map(
     ]
     bases = [machine.angular_frequency] if frequencies is None else frequencies
     if min(bases) <= 0:
-        raise InputError(f"`drive_frequency` = {min(bases)!r} is not allowed: it must be > 0.")
+        raise InputError(f"`drive_frequency` = {float(min(bases))!r} is not allowed: it must be > 0.")
     variables, undefined = second_order_averages(machines, np.tile(bases, (len(machines), 1)))
     dims = {"temperature" if not name else f"temperature_{name}": values for name, values in axes.items()}
     shape = [len(values) for values in dims.values()]

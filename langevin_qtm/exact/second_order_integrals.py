@@ -76,9 +76,20 @@ class Terms:
         return Terms(self.value.real, self.size)
 
 
-def over_poles(weights: ComplexArray, values: ComplexArray) -> Terms:
+def simple(value: ComplexArray) -> Terms:
+    """A single term."""
+    return Terms(value, np.abs(value))
+
+
+def kernels(a: ComplexArray, rates: ComplexArray, temperature: FloatArray) -> tuple[Terms, Terms]:
+    """`half_kernels` with the sizes of their terms."""
+    forward, backward, forward_size, backward_size = half_kernels(a, rates, temperature)
+    return Terms(forward, forward_size), Terms(backward, backward_size)
+
+
+def over_poles(weights: ComplexArray, values: Terms) -> Terms:
     """Σ_p of weights (machine, p, oscillator, oscillator) and values (machine, frequency, harmonic, p)."""
-    return Terms(_contract(weights, values), _contract(np.abs(weights), np.abs(values)))
+    return Terms(_contract(weights, values.value), _contract(np.abs(weights), values.size))
 
 
 def _contract(weights, values):
@@ -89,17 +100,17 @@ def _contract(weights, values):
 
 def noise_half(
     driven: DrivenReservoir, a: ComplexArray, temperature: FloatArray, machine: slice | NDArray = slice(None)
-) -> ComplexArray:
+) -> Terms:
     """Ŝ(a) of a driven reservoir as if at `temperature` (first dim of a); that dim runs over `machine`."""
 
     def spread(values):
         return values.reshape(len(a), *(a.ndim - 1) * [1], *values.shape[1:])
 
     kelvin = spread(temperature)
-    forward, backward = half_kernels(a, spread(driven.rates[machine]), kelvin)
-    half = ((forward + backward) * spread(driven.noise[machine])).sum(axis=-1)
+    forward, backward = kernels(a, spread(driven.rates[machine]), kelvin)
+    half = (forward + backward).times(spread(driven.noise[machine])).sum(-1)
     if np.any(driven.friction):
-        half = half + spread(driven.friction[machine]) * thermal_half(a, kelvin)
+        half = half + simple(thermal_half(a, kelvin)).times(spread(driven.friction[machine]))
     return half
 
 
@@ -142,7 +153,7 @@ class SecondOrderIntegrals:
     def _covariance(self, r: int) -> Terms:
         """<x x'> of static reservoir r: Σ_p (A_rp + A_rpᵀ) λ_r(α_p)."""
         halves = thermal_half(self.fractions.rates, self.fractions.temperatures[:, r, None])
-        half = over_poles(self.fractions.spectra[:, r], halves[:, None, None])
+        half = over_poles(self.fractions.spectra[:, r], simple(halves[:, None, None]))
         return half + half.adjoint
 
     def _add(self, driven: DrivenReservoir) -> None:
@@ -152,7 +163,7 @@ class SecondOrderIntegrals:
         points = rates + 1j * shift[..., None]
         noise = noise_half(driven, points, driven.temperature)
         flow = over_poles(fractions.response, noise)
-        heat = over_poles(fractions.response, 1j * rates * noise)
+        heat = over_poles(fractions.response, noise.times(1j * rates))
         for r in range(len(fractions.static)):
             echo, echo_heat, constant = self._echo(driven, shift, r)
             flow = flow + echo + self.covariances[r].times(constant[..., None, None])
@@ -178,24 +189,29 @@ class SecondOrderIntegrals:
         rates, temperature = self.fractions.rates, self.fractions.temperatures[:, r]
         spectra, alpha = self.fractions.spectra[:, r], rates[:, None, None]
         outward, inward = -(alpha + 1j * shift[..., None]), alpha - 1j * shift[..., None]
-        friction = (driven.friction[:, None] * thermal_half(rates, temperature[:, None]))[:, None, None]
-        heat_forward, heat_backward = outward * friction, inward * friction
+        friction = simple(
+            (driven.friction[:, None] * thermal_half(rates, temperature[:, None]))[:, None, None]
+        )
+        heat_forward, heat_backward = friction.times(outward), friction.times(inward)
         forward, backward, constant = heat_forward, heat_backward, np.zeros(shift.shape)
         if driven.rates.size:
             beta, memory = (x[:, None, None, :, None] for x in (driven.rates, driven.memory))
             points = driven.rates[:, None, None] + 1j * shift[..., None]
-            kernels = half_kernels(points, rates[:, None, None, None], temperature[:, None, None, None])
+            parts = kernels(points, rates[:, None, None, None], temperature[:, None, None, None])
             far = shift[..., None, None] > np.abs(beta)
-            sums = [(memory * part).sum(axis=3) for part in kernels]
-            beyond = [(memory * far * beta * part).sum(axis=3) for part in kernels]
-            within = [(memory * ~far * part).sum(axis=3) for part in kernels]
-            forward = forward + outward * within[0] + beyond[0]
-            backward = backward + inward * within[1] + beyond[1]
-            heat_forward, heat_backward = heat_forward + outward * sums[0], heat_backward + inward * sums[1]
+            sums, beyond, within = (
+                [part.times(memory * factor).sum(3) for part in parts] for factor in (1, far * beta, ~far)
+            )
+            forward = forward + within[0].times(outward) + beyond[0]
+            backward = backward + within[1].times(inward) + beyond[1]
+            heat_forward = heat_forward + sums[0].times(outward)
+            heat_backward = heat_backward + sums[1].times(inward)
             constant = -(memory * far).sum(axis=(3, 4)).real
         mirrored = spectra.swapaxes(-1, -2)
         echo = over_poles(spectra, forward) + over_poles(mirrored, backward)
-        heat = over_poles(spectra, -alpha * heat_forward) + over_poles(mirrored, alpha * heat_backward)
+        heat = over_poles(spectra, heat_forward.times(-alpha)) + over_poles(
+            mirrored, heat_backward.times(alpha)
+        )
         return echo, heat.times(1j), constant
 
     def _fluctuation(self, driven, shift, points, noise, echo, r) -> tuple[Terms, Terms]:
@@ -204,16 +220,16 @@ class SecondOrderIntegrals:
         response = driven.friction[:, None, None, None] + (
             driven.memory[:, None, None, None] / (points[..., None] + driven.rates[:, None, None, None])
         ).sum(axis=-1)
-        lost = over_poles(spectra, -0.5 * rates * points * response)
+        lost = over_poles(spectra, simple(-0.5 * rates * points * response))
         commutator = lost + lost.adjoint
         temperature = self.fractions.temperatures[:, r]
         unequal = np.flatnonzero(temperature != driven.temperature)
-        excess = np.zeros_like(noise)
+        reference = Terms(noise.value.copy(), noise.size.copy())  # at the temperature of r
         if len(unequal):
-            excess[unequal] = noise[unequal] - noise_half(
-                driven, points[unequal], temperature[unequal], unequal
-            )
-        struck = over_poles(spectra, -1j * rates * (noise - excess))
+            own = noise_half(driven, points[unequal], temperature[unequal], unequal)
+            reference.value[unequal], reference.size[unequal] = own.value, own.size
+        excess = noise - reference
+        struck = over_poles(spectra, reference.times(-1j * rates))
         difference = (echo - echo.adjoint).times(0.5j) - struck - struck.adjoint
         quantum = difference.times(_coth(shift, temperature)[..., None, None])
         for chosen in (unequal[temperature[unequal] > 0], unequal[temperature[unequal] == 0]):
@@ -242,7 +258,7 @@ class SecondOrderIntegrals:
                 driven,
                 chosen,
                 shift[chosen],
-                excess[chosen],
+                excess.value[chosen],
                 rates[part],
                 temperature[part],
                 nodes,
@@ -251,10 +267,13 @@ class SecondOrderIntegrals:
             )
             forward.append(y)
             backward.append(z)
-        kept = excess[machines] * tail_of_thermal_factor(rates, temperature, last)[:, None, None]
+        kept = excess.value[machines] * tail_of_thermal_factor(rates, temperature, last)[:, None, None]
         spectra = self.fractions.spectra[machines, r]
-        half = over_poles(spectra, np.concatenate(forward) + kept)
-        half = half + over_poles(spectra.swapaxes(-1, -2), np.concatenate(backward))
+        half = over_poles(spectra, simple(np.concatenate(forward) + kept))
+        half = half + over_poles(spectra.swapaxes(-1, -2), simple(np.concatenate(backward)))
+        # G enters linearly, and is itself a difference
+        lost = excess.size[machines].max(axis=-1) / np.abs(excess.value[machines]).max(axis=-1)
+        half = Terms(half.value, half.size * lost[..., None, None])
         return half + half.adjoint
 
 
@@ -267,7 +286,7 @@ def _two_temperatures(driven, machines, shift, excess, rates, temperature, nodes
 
     def excess_at(a, machine, own):
         hot = noise_half(driven, a, driven.temperature[machine], machine)
-        return hot - noise_half(driven, a, own, machine)
+        return (hot - noise_half(driven, a, own, machine)).value
 
     def again(z, index):
         which, frequency, harmonic = index[:3]

@@ -28,8 +28,8 @@ coinciding α_p and ν_k join into difference quotients of G; beyond, the sum fa
     + Σ_{k<=K} 2T Σ_p α_p {A_p [(G(ν_k) - G(α_p))/(ν_k - α_p) + G(α_p)/(ν_k + α_p)] + B_p G(ν_k)/(ν_k + α_p)}
     + Σ_{k>K}  2T Σ_p α_p G(ν_k) [A_p/(ν_k - α_p) + B_p/(ν_k + α_p)].
 
-Sums over k are done in octaves, with eight nodes of Gauss's rule for sums (Gram polynomials) in each:
-exact up to k = 15, and good to 1e-12 beyond because every singularity lies an octave away. At T = 0, 2T
+Sums over k are done in octaves, with ten nodes of Gauss's rule for sums (Gram polynomials) in each:
+exact up to k = 19, and good to 1e-14 beyond because every singularity lies an octave away. At T = 0, 2T
 Σ_k becomes ∫dν/π and the rule that of Legendre.
 """
 
@@ -45,7 +45,7 @@ from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 
 CLOSE = 1e-3  # relative distance below which a difference quotient is taken from a circle of values
 CIRCLE = 0.1 * np.exp(2j * np.pi * (np.arange(16) + 0.5) / 16)
-NODES_PER_OCTAVE = 8
+NODES_PER_OCTAVE = 10
 TAIL_OCTAVES = 12
 OCTAVES_TO_ZERO = 60
 
@@ -99,8 +99,8 @@ def difference_quotient(
 
 def half_kernels(
     a: ComplexArray, rates: ComplexArray, temperature: FloatArray
-) -> tuple[ComplexArray, ComplexArray]:
-    """What multiplies A_p and B_p in the half spectrum at a.
+) -> tuple[ComplexArray, ComplexArray, FloatArray, FloatArray]:
+    """What multiplies A_p and B_p in the half spectrum at a, and the sizes of the terms of each.
 
     Parameters
     ----------
@@ -118,7 +118,9 @@ def half_kernels(
         return thermal_half(z, np.broadcast_to(kelvin, shape)[index][:, None])
 
     forward = (at_point + at_rate) / (point + rates)
-    return forward, -difference_quotient(again, point, rates, at_point, at_rate)
+    backward = -difference_quotient(again, point, rates, at_point, at_rate)
+    size, gap = np.abs(at_point) + np.abs(at_rate), np.maximum(np.abs(point - rates), CLOSE * np.abs(point))
+    return forward, backward, size / np.abs(point + rates), size / gap
 
 
 def gauss_rule_for_sums(count: float, nodes: int) -> tuple[FloatArray, FloatArray]:

@@ -19,7 +19,9 @@ from helpers.published import Published
 from helpers.second_order_quadrature import Quadrature
 
 from langevin_qtm.errors import InputError, NotConvergedError
-from langevin_qtm.exact.second_order import KINDS, second_order
+from langevin_qtm.exact import second_order as second_order_module
+from langevin_qtm.exact import second_order_integrals
+from langevin_qtm.exact.second_order import KINDS, second_order, second_order_averages, second_order_map
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import DrudeLorentz, Lorentzian, Ohmic
@@ -104,7 +106,7 @@ def test_reference_point_has_the_known_second_order_powers():
     np.testing.assert_allclose(dataset.local_power, [0.009608, 0.026848], rtol=0, atol=5e-7)
 
 
-def assert_bounded(machine, dataset):
+def assert_bounded(machine, dataset, promised=PROMISED):
     """Every base number within the sum of its error and that of the quadrature, which are both small."""
     quadrature = Quadrature(machine)
     for kind in KINDS:
@@ -115,7 +117,7 @@ def assert_bounded(machine, dataset):
             defined = np.isfinite(reference)
             slack = own + 1e-13 * largest  # rounding of the quadrature
             assert np.all((np.abs(value - reference) <= error + slack)[defined]), name
-            assert np.all(error[defined] <= PROMISED * largest), name
+            assert np.all(error[defined] <= promised * largest), name
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
@@ -271,3 +273,109 @@ def test_parametric_pumping_is_beyond_second_order_and_does_not_disturb_it():
     dataset = second_order(machine)
     np.testing.assert_allclose(dataset.local_power, Published(machine).local_power, rtol=AGREEMENT)
     assert dataset.attrs["max_multiplier"] < 1
+
+
+def assert_same(first, second, rtol=1e-9):
+    """Every variable, NaN where NaN, relative to the largest of each."""
+    for name in second:
+        value, reference = np.asarray(first[name]), np.asarray(second[name])
+        scale = np.abs(np.nan_to_num(reference)).max()
+        if not name.endswith("_error"):
+            np.testing.assert_allclose(value, reference, rtol=rtol, atol=1e-12 * scale, err_msg=name)
+
+
+def test_map_is_second_order_at_every_point():
+    machine = MACHINES["converter"]
+    found = second_order_map(machine, drive_frequency=[0.1, 3.0], temperature=[0.0, 0.05, 4.0])
+    assert found.local_power.dims == ("drive_frequency", "temperature", "oscillator")
+    assert found.position_covariance.dims == (
+        *("drive_frequency", "temperature"),
+        *("oscillator", "oscillator_prime"),
+    )
+    for point in ((0.1, 0.0), (0.1, 4.0), (3.0, 0.05)):
+        alone = second_order(converter(drive_frequency=point[0], temperature=point[1]))
+        assert_same(found.sel(drive_frequency=point[0], temperature=point[1]), alone)
+    assert found.attrs["method"] == "second_order"
+    assert found.drive_frequency.attrs["units"] == found.temperature.attrs["units"] == "omega_A"
+    assert "zero temperature" in found.entropy_production.attrs["undefined"]
+
+
+def test_map_over_single_reservoirs_has_a_dimension_for_each():
+    machine = standard_machine()
+    found = second_order_map(machine, temperature={"static": [0.0, 0.2], "driven": [0.3, 0.5, 0.0]})
+    assert found.heat_current.dims == ("temperature_static", "temperature_driven", "reservoir")
+    for cold, hot in ((0.0, 0.3), (0.2, 0.5), (0.0, 0.0)):
+        alone = second_order(standard_machine(temperatures=(hot, cold)))
+        assert_same(found.sel(temperature_static=cold, temperature_driven=hot), alone)
+
+
+def test_map_over_drive_frequency_alone_and_over_nothing():
+    found = second_order_map(standard_machine(), drive_frequency=[0.4, 1.3])
+    assert found.power.dims == ("drive_frequency",)
+    assert_same(found.sel(drive_frequency=1.3), second_order(standard_machine()))
+    assert_same(second_order_map(standard_machine()), second_order(standard_machine()))
+
+
+def test_many_machines_at_once_are_what_each_is_alone():
+    machines = [
+        MACHINES[name] for name in MACHINES if name not in ("one", "three-with-two-static", "two-driven")
+    ]
+    variables, undefined = second_order_averages(machines)
+    for index, machine in enumerate(machines):
+        assert_same({name: value[index] for name, value in variables.items()}, second_order(machine))
+    assert set(undefined) >= {"efficiency", "entropy_production"}
+
+
+def test_points_of_a_stack_do_not_know_of_each_other(monkeypatch):
+    machines = [standard_machine(temperatures=(t, 0.3)) for t in (0.0, 0.1, 0.3, 8.0)]
+    together, _ = second_order_averages(machines)
+    monkeypatch.setattr(second_order_module, "POINTS_PER_STACK", 1)
+    alone, _ = second_order_averages(machines)
+    assert_same(together, alone)
+    monkeypatch.setattr(second_order_integrals, "ELEMENTS", 1)
+    assert_same(second_order_averages(machines)[0], alone)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"drive_frequency": [0.0, 1.0]}, "`drive_frequency` = 0.0 is not allowed: it must be > 0"),
+        ({"drive_frequency": []}, "`drive_frequency` = .* must be a list of finite numbers"),
+        ({"temperature": 0.1}, "`temperature` = 0.1 is not allowed: it must be a list of finite numbers"),
+        ({"temperature": {"hot": [0.1]}}, "names reservoir 'hot', which is not one of"),
+        ({"temperature": [-0.1]}, "temperature"),
+    ],
+)
+def test_axes_that_make_no_sense_are_refused(axes, message):
+    with pytest.raises(InputError, match=message):
+        second_order_map(standard_machine(), **axes)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-13, 1e-9, 1e-5, 1e-2])
+def test_critical_damping_costs_no_more_than_half_the_digits(offset):
+    """γ = 2 w: two rates of the medium coincide, and G has one eigenvector for both."""
+    machine = single_machine(static_density=Ohmic(gamma=2.0 * (1 + offset)))
+    assert_bounded(machine, second_order(machine, 1e-5), promised=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-12, 1e-7, 1e-3])
+def test_matsubara_frequency_at_a_rate_costs_nothing(offset):
+    """A real rate of the medium, and the cut-off, at Matsubara frequencies of either reservoir."""
+    rates = np.linalg.eigvals(np.array([[0.0, 1.0], [-1.0, -4.0]]))
+    static_one = float(-rates.min() / (2 * np.pi * 3)) * (1 + offset)
+    driven_one = 12.0 / (2 * np.pi * 2) * (1 - offset)
+    machine = single_machine(static_density=Ohmic(gamma=4.0), temperatures=(driven_one, static_one))
+    assert_bounded(machine, second_order(machine))
+    swapped = single_machine(static_density=Ohmic(gamma=4.0), temperatures=(static_one, driven_one))
+    assert_bounded(swapped, second_order(swapped))
+
+
+def test_line_of_the_medium_at_one_of_the_driven_reservoir_costs_nothing():
+    """Equal widths, and Ω the distance of the lines: poles of the medium and of the reservoir coincide."""
+    gamma = 0.02
+    line = Lorentzian(strength=0.01, frequency=2.0, gamma=gamma)
+    distance = np.sqrt(4 - gamma**2 / 4) - np.sqrt(1 - gamma**2 / 4)
+    machine = single_machine(
+        drive_frequency=float(distance), driven_density=line, static_density=Ohmic(gamma=gamma)
+    )
+    assert_bounded(machine, second_order(machine))
