@@ -247,38 +247,30 @@ class SecondOrderIntegrals:
             rule = matsubara_rule(float((reach / (2 * np.pi * temperature)).max()))
         else:
             rule = frequency_rule(float(reach.max()))
-        nodes, weights, inner, last = rule
-        per_point = shift[0].size * len(nodes) * rates.shape[1]
-        step = max(1, ELEMENTS // per_point)
+        step = max(1, ELEMENTS // (shift[0].size * len(rule[0]) * rates.shape[1]))
         forward, backward = [], []
         for start in range(0, len(machines), step):
             part = slice(start, start + step)
             chosen = machines[part]
-            y, z = _two_temperatures(
-                driven,
-                chosen,
-                shift[chosen],
-                excess.value[chosen],
-                rates[part],
-                temperature[part],
-                nodes,
-                weights,
-                inner,
+            sums = _two_temperatures(
+                driven, chosen, shift[chosen], excess.value[chosen], rates[part], temperature[part], rule
             )
-            forward.append(y)
-            backward.append(z)
-        kept = excess.value[machines] * tail_of_thermal_factor(rates, temperature, last)[:, None, None]
+            forward.append(sums[0])
+            backward.append(sums[1])
+        kept = excess.value[machines] * tail_of_thermal_factor(rates, temperature, rule[3])[:, None, None]
         spectra = self.fractions.spectra[machines, r]
         half = over_poles(spectra, simple(np.concatenate(forward) + kept))
         half = half + over_poles(spectra.swapaxes(-1, -2), simple(np.concatenate(backward)))
         # G enters linearly, and is itself a difference
-        lost = excess.size[machines].max(axis=-1) / np.abs(excess.value[machines]).max(axis=-1)
+        terms, left = excess.size[machines].max(axis=-1), np.abs(excess.value[machines]).max(axis=-1)
+        lost = terms / np.where(left > 0, left, terms)
         half = Terms(half.value, half.size * lost[..., None, None])
         return half + half.adjoint
 
 
-def _two_temperatures(driven, machines, shift, excess, rates, temperature, nodes, weights, inner):
+def _two_temperatures(driven, machines, shift, excess, rates, temperature, rule):
     """Sums over ν_k that multiply A_p and A_pᵀ, dims (machine, frequency, harmonic, p)."""
+    nodes, weights, inner, _ = rule
     scale = 2 * np.pi * np.where(temperature > 0, temperature, 0.5 / np.pi)[:, None]
     nu = (scale * nodes)[:, None, None, :, None].astype(complex)
     measure = (scale * weights / np.pi)[:, None, None, :, None]

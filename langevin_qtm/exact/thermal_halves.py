@@ -140,18 +140,18 @@ def matsubara_rule(reach: float) -> tuple[FloatArray, FloatArray, int, float]:
     points, weights : (node,) arrays
     inner : int
         How many nodes belong to k <= K.
-    last : int
+    last : float
         K.
     """
     octaves = max(0, int(np.ceil(np.log2(max(reach, 1.0) / 2))))
     points, weights = [np.arange(1.0, NODES_PER_OCTAVE)], [np.ones(NODES_PER_OCTAVE - 1)]
     for octave in range(octaves + TAIL_OCTAVES):
-        start = NODES_PER_OCTAVE * 2**octave
+        start = NODES_PER_OCTAVE * 2.0**octave
         x, w = gauss_rule_for_sums(start, NODES_PER_OCTAVE)
         points.append(start + x)
         weights.append(start * w)
     inner = NODES_PER_OCTAVE * (octaves + 1) - 1
-    return np.concatenate(points), np.concatenate(weights), inner, NODES_PER_OCTAVE * 2**octaves - 1
+    return np.concatenate(points), np.concatenate(weights), inner, NODES_PER_OCTAVE * 2.0**octaves - 1
 
 
 def frequency_rule(reach: float) -> tuple[FloatArray, FloatArray, int, float]:

@@ -351,6 +351,15 @@ def test_axes_that_make_no_sense_are_refused(axes, message):
         second_order_map(standard_machine(), **axes)
 
 
+@pytest.mark.parametrize("temperatures", [(0.5, 1e-200), (1e-200, 0.5), (1e-200, 1e-200), (1e-200, 0.0)])
+def test_vanishing_temperature_is_zero_temperature(temperatures):
+    cold = [t if t > 1e-100 else 0.0 for t in temperatures]
+    almost, zero = (second_order(standard_machine(temperatures=tuple(t))) for t in (temperatures, cold))
+    for kind in KINDS:
+        for name in kind:
+            np.testing.assert_allclose(almost[name], zero[name], rtol=1e-11, err_msg=name)  # rounding
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e-13, 1e-9, 1e-5, 1e-2])
 def test_critical_damping_costs_no_more_than_half_the_digits(offset):
     """γ = 2 w: two rates of the medium coincide, and G has one eigenvector for both."""
