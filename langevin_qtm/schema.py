@@ -266,9 +266,8 @@ def exact_averages(
     derived = thermodynamics.derive(machine, base)
     derived_errors = {name: np.zeros(np.shape(value)) for name, value in derived.items()}
     for name in thermodynamics.BASE:
-        moved = np.array(base[name], dtype=float)
-        own = moved.shape[moved.ndim - len(SCHEMA[name].dims) :]
-        for index in np.ndindex(own):
+        leading = np.ndim(base[name]) - len(SCHEMA[name].dims)
+        for index in np.ndindex(np.shape(base[name])[leading:]):
             moved = np.array(base[name], dtype=float)
             moved[..., *index] += np.asarray(errors[name])[..., *index]
             shifted = thermodynamics.derive(machine, {**base, name: moved})
