@@ -1,4 +1,4 @@
-"""Response of a machine to one noise frequency: all sidebands, by one matrix inverse.
+"""Response of a machine to one noise frequency, in all sidebands (solved in `sidebands`).
 
 Noise of contact c at frequency w drives sidebands w_n = w + nΩ of every coordinate,
 
