@@ -24,7 +24,7 @@ def measure(groups: int = 4, periods: int = 300) -> list[Line]:
     periods : int
     """
     plan = main_plan()
-    near = _errors(Plan(MomentPlan(plan.law, 0), plan.window), groups, periods)
+    near = _errors(Plan(MomentPlan(plan.law, 1), plan.window), groups, periods)
     far = _errors(plan, groups, periods)
     steps = plan.moments.ahead
     oscillator, reservoir = main_run().machine.oscillators[0], main_run().machine.reservoirs[0].name

@@ -12,7 +12,7 @@ from langevin_qtm.sampling.kernel import run_periods
 from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.reduction import ReducedLaw
-from langevin_qtm.sampling.row_maps import BandedMaps, banded, whole_blocks
+from langevin_qtm.sampling.row_maps import BandedMaps, banded, whole_blocks, zero_rows
 from langevin_qtm.sampling.step_law import StepLaw
 
 
@@ -107,8 +107,9 @@ class Totals:
     def empty(cls, plan: Plan) -> Totals:
         """Zeros."""
         moments = plan.moments
-        phase = np.zeros((len(moments.times), len(moments.phase_pairs), LANES))
-        return cls(phase, np.zeros((len(moments.mean_pairs), LANES)))
+        phases, pairs = len(moments.times), len(moments.phase_pairs)
+        by_phase = zero_rows(phases * pairs).reshape(phases, pairs, LANES)
+        return cls(by_phase, zero_rows(len(moments.mean_pairs)).reshape(-1, LANES))
 
 
 @dataclass
@@ -130,9 +131,9 @@ class Group:
         """Forget what was accumulated."""
         self.totals = Totals.empty(self.plan)
         channels = self.plan.bodies + 1
-        self.window = np.zeros(2 * channels * LANES)
+        self.window = zero_rows(2 * channels)
         self.window_periods = np.array([self.plan.window, 0, 0])
-        self.window_sums = np.zeros(3 * channels * LANES)
+        self.window_sums = zero_rows(3 * channels)
 
     def take_totals(self) -> Totals:
         """Hand over the sums of moments since the last call, and start new ones."""
@@ -206,7 +207,7 @@ def new_group(
     project = reduced.project[0]
     drawn = project @ covariance @ project.T - reduced.waiting[0]
     sources, seen = plan.sources, max(plan.moments.rows.shape[1], reduced.ends.shape[1])
-    state = np.zeros((2 * sources + seen) * LANES)
+    state = zero_rows(2 * sources + seen)
     first = reduced.normals * LANES
     state[first : first + reduced.size * LANES] = gaussian_draws(rng, drawn).ravel()
     return Group(plan, rng, state, work_periods)

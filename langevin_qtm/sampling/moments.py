@@ -40,14 +40,14 @@ class MomentPlan:
     Attributes
     ----------
     law : StepLaw
-    doublings : int
-        The look ahead is 2^doublings steps.
+    longest : int
+        Steps that the moments may look ahead, at least one.
     is_steady : bool
         Whether the periodic steady state is measured; else the law is not reduced.
     """
 
     law: StepLaw
-    doublings: int
+    longest: int
     is_steady: bool = True
 
     @property
@@ -58,14 +58,13 @@ class MomentPlan:
     @property
     def ahead(self) -> int:
         """Steps between the state and the moments derived from it."""
-        return 2**self.doublings
+        return self.longest - self.longest % self.stride
 
     @cached_property
     def stride(self) -> int:
-        """Steps between samples: a divisor of `ahead` that leaves 32 phases for each harmonic."""
-        strides = (2**power for power in range(self.doublings, 0, -1))
-        fewest = PHASES_PER_HARMONIC * self.law.machine.order
-        fitting = (s for s in strides if self.law.steps % s == 0 and self.law.steps // s >= fewest)
+        """Steps between samples, at most half the look ahead, that leave 32 phases for each harmonic."""
+        steps, fewest = self.law.steps, PHASES_PER_HARMONIC * self.law.machine.order
+        fitting = (s for s in range(self.longest // 2, 1, -1) if steps % s == 0 and steps // s >= fewest)
         return next(fitting, 1)
 
     @cached_property
@@ -114,15 +113,19 @@ class MomentPlan:
 
     @cached_property
     def _later(self) -> tuple[FloatArray, FloatArray]:
-        """Propagator over the look ahead, (phase, n, n), and its noise, at all steps; carried variables."""
+        """Propagator over the look ahead, (sample, n, n), and its noise; carried variables."""
         carried = self.law.layout.carried
-        flow = self.law.propagator[:, carried][:, :, carried]
-        noise = self.law.covariance.sum(axis=0)[:, carried][:, :, carried]
-        for doubling in range(self.doublings):
-            second = np.roll(flow, -(2**doubling), axis=0)
-            noise = second @ noise @ second.swapaxes(1, 2) + np.roll(noise, -(2**doubling), axis=0)
-            flow = second @ flow
-        return flow[:: self.stride], noise[:: self.stride]
+        power = (
+            self.law.propagator[:, carried][:, :, carried],
+            self.law.covariance.sum(axis=0)[:, carried][:, :, carried],
+        )
+        nothing = np.zeros_like(power[1])
+        whole, reached, length = (nothing + np.eye(len(carried)), nothing), 0, 1
+        while reached < self.ahead:  # binary powers
+            if self.ahead // length % 2:
+                whole, reached = _together(whole, power, reached), reached + length
+            power, length = _together(power, power, length), 2 * length
+        return whole[0][:: self.stride], whole[1][:: self.stride]
 
     def outputs(self, t: FloatArray) -> FloatArray:
         """Positions, velocities and forces on the carried variables, (time, row, n)."""
@@ -173,3 +176,11 @@ class MomentPlan:
         covariance = self.law.periodic_covariance[kept][:, carried][:, :, carried]
         seen = self.reduced_rows @ self.reduced.drawn[kept] @ self.reduced_rows.swapaxes(1, 2)
         return np.asarray(self.rows @ covariance @ self.rows.swapaxes(1, 2) - seen)
+
+
+def _together(
+    first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], length: int
+) -> tuple[FloatArray, FloatArray]:
+    """Propagators and noises of two stretches, the first of the given length, from every phase on."""
+    flow, noise = (np.roll(array, -length, axis=0) for array in second)
+    return flow @ first[0], flow @ first[1] @ flow.swapaxes(1, 2) + noise

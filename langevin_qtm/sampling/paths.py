@@ -16,7 +16,7 @@ from langevin_qtm.compiled import compiled
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.factors import StepFactors
 from langevin_qtm.sampling.normals import LANES, fill_rows
-from langevin_qtm.sampling.row_maps import apply, banded, whole_blocks
+from langevin_qtm.sampling.row_maps import apply, banded, whole_blocks, zero_rows
 
 
 @dataclass
@@ -52,7 +52,7 @@ def advance(
     """One group, (carried, lane), through all steps of the factors; other arguments as in `run_path`."""
     carried, dense = len(state), factors.drift.shape[1]
     sources = whole_blocks(carried + factors.normals)
-    rows = np.zeros((sources + max(dense, len(factors.decay)), LANES))
+    rows = zero_rows(sources + max(dense, len(factors.decay))).reshape(-1, LANES)
     rows[:carried] = state
     onward = banded(np.concatenate([factors.drift, factors.noise], axis=2), sources)
     fresh = banded(factors.filter_noise[None], whole_blocks(factors.normals))

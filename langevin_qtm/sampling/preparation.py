@@ -71,17 +71,17 @@ def prepare(machine: Machine, settings: SimulateSettings) -> Preparation:
     needed = 0 if settings.start.kind == "steady" else int(np.ceil(RUN_IN_TIMES * relaxation))
     run_in = needed if settings.run_in is None else settings.run_in
     is_steady = run_in >= needed
-    moments = MomentPlan(law, _doublings(embedding, machine.period / steps) if is_steady else 0, is_steady)
+    moments = MomentPlan(law, _look_ahead(embedding, machine.period / steps) if is_steady else 1, is_steady)
     return Preparation(
         Plan(moments, max(1, int(np.ceil(WINDOW_TIMES * relaxation)))), run_in, step_error, is_steady
     )
 
 
-def _doublings(embedding: Embedding, step: float) -> int:
-    """Doublings of the step that stay within the look ahead of `moments`."""
+def _look_ahead(embedding: Embedding, step: float) -> int:
+    """Steps that moments look ahead."""
     fastest = float(embedding.machine.omega.max())
     longest = min(LOOK_AHEAD / fastest, LOOK_AHEAD_TIMES * embedding.relaxation_time)
-    return max(0, int(np.floor(np.log2(longest / step))))
+    return max(1, int(longest / step))
 
 
 def default_steps(machine: Machine) -> int:

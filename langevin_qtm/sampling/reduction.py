@@ -38,10 +38,10 @@ import numpy as np
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.step_law import StepLaw, periodic_covariance
 
-UNSEEN = 0.015  # Hankel singular values left out, in standard deviations of an output
+UNSEEN = 0.02  # Hankel singular values left out, in standard deviations of an output
 UNDRAWN = 0.1  # variance of an output that may wait to be drawn, in the same units
 LAGS = 12  # steps within which `short_time` adds to fluctuations what waits
-LATE = 50.0  # how much stricter variance that waits is judged by what is left of it later
+LATE = 100.0  # how much stricter variance that waits is judged by what is left of it later
 FORCE_WEIGHT = 2.0  # of the force over a step among the outputs
 SWEEPS = 30  # periods within which R should repeat itself …
 REPEATED = 1e-9  # … to this

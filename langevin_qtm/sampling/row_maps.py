@@ -18,6 +18,14 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.normals import LANES
 
 BLOCK = 4  # columns of a map come in multiples of this
+LINE = 64  # bytes of a cache line
+
+
+def zero_rows(count: int) -> FloatArray:
+    """Rows of zeros, flat, at the start of a cache line: vectors across lines cost a quarter of the speed."""
+    room = np.zeros(count * LANES + LINE // 8)
+    first = -room.ctypes.data % LINE // 8
+    return room[first : first + count * LANES]
 
 
 @dataclass(frozen=True)

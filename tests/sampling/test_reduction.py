@@ -5,6 +5,7 @@ import pytest
 from sampler_machines import law, preparation
 
 from langevin_qtm.sampling import reduction
+from langevin_qtm.sampling.factors import step_factors
 from langevin_qtm.sampling.group import Plan
 from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.start import start_covariance
@@ -99,10 +100,13 @@ def test_memory_is_that_of_the_whole_law(plan):
 
 
 def test_few_variables_and_normals_are_enough(plan):
-    bodies, contacts = plan.bodies, plan.contacts
-    assert plan.reduced.size < len(plan.law.layout.carried)
-    assert plan.reduced.normals <= contacts + 2
-    assert plan.reduced.size >= 2 * bodies
+    assert 2 * plan.bodies <= plan.reduced.size <= len(plan.law.layout.carried) // 2 + 1
+    assert plan.contacts // 2 <= plan.reduced.normals < step_factors(plan.law).normals
+
+
+def test_work_converter_takes_one_normal_a_reservoir():
+    reduced = preparation("converter").plan.reduced
+    assert (reduced.size, reduced.normals) == (8, 2)
 
 
 def test_maps_of_a_period_are_lower_triangular_but_the_last(plan):
@@ -129,7 +133,7 @@ def test_a_law_outside_its_steady_state_is_not_reduced():
 def test_too_few_variables_are_noticed(monkeypatch):
     chosen = preparation("converter").plan
     monkeypatch.setattr(reduction, "UNSEEN", 0.5)
-    poorer = Plan(MomentPlan(chosen.law, chosen.moments.doublings), chosen.window)
+    poorer = Plan(MomentPlan(chosen.law, chosen.moments.longest), chosen.window)
     assert poorer.reduced.size < chosen.reduced.size
     with pytest.raises(AssertionError):
         test_memory_is_that_of_the_whole_law(poorer)
@@ -138,7 +142,7 @@ def test_too_few_variables_are_noticed(monkeypatch):
 def test_too_few_normals_are_noticed(monkeypatch):
     chosen = preparation("engine").plan
     monkeypatch.setattr(reduction, "UNDRAWN", 10.0)
-    poorer = Plan(MomentPlan(chosen.law, chosen.moments.doublings), chosen.window)
+    poorer = Plan(MomentPlan(chosen.law, chosen.moments.longest), chosen.window)
     assert poorer.reduced.normals < chosen.reduced.normals
     test_moments_of_the_whole_law_are_kept(poorer)  # at one time nothing is lost
     with pytest.raises(AssertionError):
@@ -154,6 +158,6 @@ def test_halved_noise_is_noticed():
 def test_normals_do_not_depend_on_the_seed_of_the_basis():
     # the same law reduced twice gives the same matrices: nothing in it is drawn
     one = preparation("standard").plan
-    two = Plan(MomentPlan(law("standard"), one.moments.doublings), one.window)
+    two = Plan(MomentPlan(law("standard"), one.moments.longest), one.window)
     np.testing.assert_array_equal(one.reduced.transition, two.reduced.transition)
     np.testing.assert_array_equal(one.reduced.noise, two.reduced.noise)
