@@ -51,6 +51,12 @@ class Plan:
         return self.law.layout.contacts
 
     @property
+    def driven_oscillators(self) -> list[int]:
+        """Oscillators with a coupling that depends on time."""
+        contacts = self.law.machine.contacts
+        return [l for l in range(self.bodies) if any(not c.drives[l].is_static for c in contacts)]
+
+    @property
     def step(self) -> float:
         """Duration of a step."""
         return self.law.machine.period / self.law.steps

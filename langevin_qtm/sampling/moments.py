@@ -84,13 +84,8 @@ class MomentPlan:
         return [(a, b) for a in range(self.bodies) for b in range(a, self.bodies)]
 
     @cached_property
-    def work_pairs(self) -> Pairs:
-        """(oscillator, contact) joined by a driven coupling: x F."""
-        return [(l, c) for l, c in self.contact_pairs if not self._drive(l, c).is_static]
-
-    @cached_property
     def contact_pairs(self) -> Pairs:
-        """(oscillator, contact) joined by any coupling: v F."""
+        """(oscillator, contact) joined by a coupling: x F and v F."""
         contacts = range(self.law.layout.contacts)
         return [(l, c) for c in contacts for l in range(self.bodies) if self._drive(l, c).harmonics]
 
@@ -101,7 +96,7 @@ class MomentPlan:
     def phase_pairs(self) -> NDArray[np.intp]:
         """Rows of the products kept at every phase: x x, x F, v F in the order of the three lists."""
         bodies = self.bodies
-        rows = [*self.position_pairs, *((l, 2 * bodies + c) for l, c in self.work_pairs)]
+        rows = [*self.position_pairs, *((l, 2 * bodies + c) for l, c in self.contact_pairs)]
         return np.array(rows + [(bodies + l, 2 * bodies + c) for l, c in self.contact_pairs])
 
     @cached_property
@@ -145,7 +140,7 @@ class MomentPlan:
     @cached_property
     def driven(self) -> list[int]:
         """Contacts that do work."""
-        return sorted({c for _, c in self.work_pairs})
+        return [c for c, contact in enumerate(self.law.machine.contacts) if contact.is_driven]
 
     @cached_property
     def reduced(self) -> ReducedLaw:

@@ -9,7 +9,11 @@ import numpy as np
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.group import Group, Plan, Totals
+from langevin_qtm.sampling.products import products
+from langevin_qtm.sampling.stationarity import residuals
 from langevin_qtm.sampling.statistics import without_residuals
+
+TRAJECTORIES_PER_VARIATE = 8  # for each control variate, so that regression costs little
 
 
 def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
@@ -23,66 +27,53 @@ def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
         current that goes through the couplings of one oscillator.
     """
     machine, bodies, times = plan.law.machine, plan.bodies, plan.moments.times
-    by_phase, _ = plan.moments.offsets
-    sums = (totals.phase / totals.periods + by_phase[:, :, None]).transpose(1, 2, 0)  # (pair, lane, phase)
-    products = iter(sums)
-    _, lanes, phases = sums.shape
-    covariance = np.zeros((lanes, bodies, bodies, phases))
+    found = products(plan, totals)
+    lanes, phases = len(found.position), len(times)
     power = np.zeros((lanes, bodies, phases))
     heat = np.zeros((lanes, bodies, len(machine.reservoirs), phases))
-    for a, b in plan.moments.position_pairs:
-        covariance[:, a, b] = covariance[:, b, a] = next(products)
-    for l, c in plan.moments.work_pairs:
-        contact = machine.contacts[c]
-        work = contact.coupling_rates(times)[:, l] * next(products)
+    for (l, c), pulled in found.position_force.items():
+        contact, pushed = machine.contacts[c], found.velocity_force[l, c]
+        work = contact.coupling_rates(times)[:, l] * pulled
         power[:, l] -= work
-        heat[:, l, contact.reservoir] += work
-    for l, c in plan.moments.contact_pairs:
-        contact = machine.contacts[c]
-        heat[:, l, contact.reservoir] += contact.couplings(times)[:, l] * next(products)
-    return {"position_covariance": covariance, "local_power": power, "heat": heat}
+        heat[:, l, contact.reservoir] += work + contact.couplings(times)[:, l] * pushed
+    return {"position_covariance": found.position, "local_power": power, "heat": heat}
 
 
 def period_averages(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
-    """Period averages per trajectory: base observables of the schema, and velocity moments."""
+    """Period averages per trajectory: base observables of the schema, velocity moments, and `residuals` of
+    the identities of the steady state."""
     averages = {name: moment.mean(axis=-1) for name, moment in phase_moments(plan, totals).items()}
-    bodies = plan.bodies
-    _, offsets = plan.moments.offsets
-    samples = totals.periods * len(plan.moments.times)
-    means = (totals.mean / samples + offsets[:, None]).T
-    crossed, kinetic = means[:, : bodies**2], means[:, bodies**2 :]
-    averages["position_velocity_covariance"] = crossed.reshape(-1, bodies, bodies)
-    velocity = np.zeros((len(means), bodies, bodies))
-    for index, (a, b) in enumerate(plan.moments.position_pairs):
-        velocity[:, a, b] = velocity[:, b, a] = kinetic[:, index]
-    averages["velocity_covariance"] = velocity
+    found = products(plan, totals)
+    averages["position_velocity_covariance"] = found.position_velocity
+    averages["velocity_covariance"] = found.velocity
+    averages["residuals"] = residuals(plan, totals)
     return averages
 
 
 def balanced(averages: dict[str, FloatArray], is_steady: bool) -> dict[str, FloatArray]:
-    """Averages with the energy balance of each oscillator used as control variates.
+    """Averages with the identities of the steady state used as control variates.
 
     Parameters
     ----------
     averages : dict
         Period averages per trajectory.
     is_steady : bool
-        Whether the residuals Σ_ν heat_l,ν + P_l have mean zero; while energy still flows into the medium
-        nothing is corrected.
+        Whether the residuals have mean zero; while moments still change nothing is corrected.
 
     Returns
     -------
     dict
-        Heat currents and powers freed of their regression on the residuals, which are nearly all noise;
-        the sum of the residuals as measured is added as `balance_residual`.
+        Heat currents and powers freed of their regression on the residuals (of as many as the number of
+        trajectories allows), which are nearly all noise; the energy balance as measured is added as
+        `balance_residual`.
     """
     heat, power = averages["heat"], averages["local_power"]
-    residual = heat.sum(axis=2) + power
     totals = {"heat_current": heat.sum(axis=1), "local_power": power}
     if is_steady:
-        totals = {name: without_residuals(values, residual) for name, values in totals.items()}
-    kept = {name: values for name, values in averages.items() if name != "heat"}
-    return kept | totals | {"balance_residual": residual.sum(axis=1)}
+        used = averages["residuals"][:, : len(power) // TRAJECTORIES_PER_VARIATE]
+        totals = {name: without_residuals(values, used) for name, values in totals.items()}
+    kept = {name: values for name, values in averages.items() if name not in ("heat", "residuals")}
+    return kept | totals | {"balance_residual": (heat.sum(axis=2) + power).sum(axis=1)}
 
 
 def window_moments(groups: list[Group]) -> FloatArray | None:

@@ -47,7 +47,7 @@ from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_e
 from langevin_qtm.sampling.trajectories import sample_trajectories, stored_trajectories
 from langevin_qtm.schema import assemble
 
-BLOCK_STEPS = 4_000_000  # trajectory-steps between looks at the result
+BLOCK_STEPS = 20_000_000  # trajectory-steps between looks at the result
 MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
 STEADY_FALSE_ALARM = 1e-3
 DEFAULT_TARGET_ERROR = 0.01
@@ -227,7 +227,7 @@ class _Run:
     def power_error(self) -> float:
         """Largest relative standard error of a local power that is driven."""
         mean, error = mean_and_error(self.samples()["local_power"])
-        driven = sorted({l for l, _ in self.plan.moments.work_pairs})
+        driven = self.plan.driven_oscillators
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.max(error[driven] / np.abs(mean[driven]), initial=0.0))
 

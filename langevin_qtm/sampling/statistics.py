@@ -48,14 +48,22 @@ def jackknife(
 def without_residuals(samples: FloatArray, residuals: FloatArray) -> FloatArray:
     """Samples freed of their regression on residuals whose true means are zero (control variates).
 
+    The scatter about the mean is scaled up for what the m fitted slopes take out of it and what they add to
+    the error of the mean, (n - 1)/(n - 1 - m) (n - 2)/(n - 2 - m) in variance (exact for Gaussian samples).
+
     Parameters
     ----------
     samples : (trajectory, k) array
     residuals : (trajectory, m) array
     """
-    deviations = residuals - residuals.mean(axis=0)
-    slopes, *_ = np.linalg.lstsq(deviations, samples - samples.mean(axis=0), rcond=None)
-    return samples - residuals @ slopes
+    scale = residuals.std(axis=0)
+    used = residuals[:, scale > 0] / scale[scale > 0]
+    count, fitted = len(samples), used.shape[1]
+    slopes, *_ = np.linalg.lstsq(used - used.mean(axis=0), samples - samples.mean(axis=0), rcond=None)
+    freed = samples - used @ slopes
+    wider = np.sqrt((count - 1) / (count - 1 - fitted) * (count - 2) / (count - 2 - fitted))
+    mean = freed.mean(axis=0)
+    return mean + wider * (freed - mean)
 
 
 def drift_scores(blocks: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -68,7 +68,7 @@ def test_moments_of_the_whole_law_are_kept(plan):
     whole = found.periodic_covariance[:: moments.stride][:, carried][:, :, carried]
     expected = outputs @ whole @ outputs.swapaxes(1, 2)
     phases = later % found.steps // moments.stride
-    count = len(moments.position_pairs) + len(moments.work_pairs)  # pairs without a kick
+    count = len(moments.position_pairs) + len(moments.contact_pairs)  # pairs without a kick
     first, second = moments.phase_pairs[:count].T
     assert np.array_equal(phases, moments.slots)
     total = sampled[:, first, second] + by_phase[phases][:, :count]

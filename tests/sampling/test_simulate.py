@@ -147,7 +147,8 @@ def test_phase_resolved_means_average_to_period_averages():
 
 def test_first_law_holds_in_the_reported_numbers(short_run):
     balance = float(short_run.heat_current.sum() + short_run.power)
-    assert abs(balance) < 1e-12  # rounding
+    # discretisation: what the law of the steps misses of the energy balance
+    assert abs(balance) < 1e-6 * float(np.abs(short_run.heat_current).max())
     assert abs(short_run.balance_residual) < 6 * short_run.balance_residual_se
 
 
