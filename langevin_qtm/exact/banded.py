@@ -7,9 +7,7 @@ rows may fill. Multipliers that are zero are skipped.
 
 from __future__ import annotations
 
-from numba import njit
-
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+from langevin_qtm.compiled import compiled
 
 
 def columns(width: int) -> int:
@@ -17,7 +15,7 @@ def columns(width: int) -> int:
     return 3 * width + 1
 
 
-@_compiled
+@compiled
 def factorize(band, width, pivots, reach):
     """Replace the matrix by its factors; the diagonal by its inverse.
 
@@ -51,7 +49,7 @@ def factorize(band, width, pivots, reach):
             reach[i] = max(reach[i], reach[k])
 
 
-@_compiled
+@compiled
 def _largest(band, width, k, stop):
     """Row of the largest entry of column k at or below the diagonal."""
     best, largest = k, -1.0
@@ -63,7 +61,7 @@ def _largest(band, width, k, stop):
     return best
 
 
-@_compiled
+@compiled
 def _exchange(band, width, k, other, reach):
     """Exchange two rows from column k on."""
     if other == k:
@@ -74,7 +72,7 @@ def _exchange(band, width, k, other, reach):
     reach[k], reach[other] = reach[other], reach[k]
 
 
-@_compiled
+@compiled
 def solve(band, width, pivots, reach, vector):
     """Replace b by the solution of A x = b."""
     rows = len(band)
@@ -92,7 +90,7 @@ def solve(band, width, pivots, reach, vector):
         vector[k] = value * band[k, width]
 
 
-@_compiled
+@compiled
 def solve_transposed(band, width, pivots, reach, vector):
     """Replace b by the solution of Aᵀ x = b."""
     rows = len(band)

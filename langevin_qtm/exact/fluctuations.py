@@ -22,8 +22,8 @@ for each contact and oscillator.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.exact.banded import solve_transposed
 from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.quadrature import Layout
@@ -34,10 +34,8 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
-
-@_compiled
+@compiled
 def add_fluctuations(own_noise, own_loss, gain, noise, loss, couplings, factors, signals, currents, out):
     """Add integrands of D of pairs with one source contact; on w >= 0, folded, for integration with dw/2π.
 
@@ -76,7 +74,7 @@ def add_fluctuations(own_noise, own_loss, gain, noise, loss, couplings, factors,
             out[1, l] -= lost * strength
 
 
-@_compiled
+@compiled
 def _fill_current(l, gain, couplings, signals, current):
     """z of the power of one oscillator."""
     count = signals.shape[1]
@@ -93,7 +91,7 @@ def _fill_current(l, gain, couplings, signals, current):
                 current[column] += echoed * couplings.rate[i]
 
 
-@_compiled
+@compiled
 def _commutator_integrands(omega, sidebands, gain, loss, couplings, factors, signals, out):
     """Commutator parts alone: out (node, 2, oscillator + 1), the first ignored."""
     bodies, count = len(omega), sidebands.shape[1]

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numba import njit
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.fluctuations import add_fluctuations
 from langevin_qtm.exact.quadrature import Layout
@@ -37,8 +37,6 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Contact, Machine
 from langevin_qtm.schema import assemble, exact_averages
-
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 UV_REASON = "diverges with the logarithm of the band: a strictly Ohmic reservoir; give it a cutoff"
 
@@ -87,7 +85,7 @@ def periodic_steady_state(machine: Machine, tolerance: float = 1e-9, phases: int
     return _to_dataset(machine, embedding, values, errors, harmonics, phases)
 
 
-@_compiled
+@compiled
 def _integrands(
     omega, sidebands, gain, noise, loss, couplings, factors, products, reservoir, exchanging, out
 ):

@@ -13,12 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
+from langevin_qtm.compiled import compiled
 from langevin_qtm.exact.sidebands import IntArray, respond
 from langevin_qtm.physics.conventions import FloatArray
-
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 Y, SPEED, FORCE, MOVED = range(4)  # of a contact; one MOVED for each oscillator
 
@@ -51,7 +48,7 @@ def signal_of(bodies: int, contact: int, kind: int) -> int:
     return 2 * bodies + contact * (MOVED + bodies) + kind
 
 
-@_compiled
+@compiled
 def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
     """Signals (signal, n) for noise of contact `source` at the central sideband; x is workspace."""
     count = len(sidebands)
@@ -76,7 +73,7 @@ def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
     signals[2 * bodies + source * (MOVED + bodies) + FORCE, count // 2] += 1.0
 
 
-@_compiled
+@compiled
 def add_products(products, weight, spacing, signals, waves, out):
     """Add the products of signals (signal, n), times the weight of their source, to out (output,).
 
@@ -100,7 +97,7 @@ def add_products(products, weight, spacing, signals, waves, out):
             k += spacing
 
 
-@_compiled
+@compiled
 def _mean(weight, a, b):
     """Period average of <a b>, folded with w < 0."""
     total = 0.0
@@ -109,7 +106,7 @@ def _mean(weight, a, b):
     return 2.0 * weight * total
 
 
-@_compiled
+@compiled
 def _correlate(spacing, a, b, waves):
     """Σ_n a_{n+k} b_n* for k = first, first + spacing, …; returns first, at most -n."""
     count = len(a)
@@ -124,7 +121,7 @@ def _correlate(spacing, a, b, waves):
     return i - j - last * spacing
 
 
-@_compiled
+@compiled
 def _first(a):
     """Index of the first entry that is not zero, at most the last."""
     n = 0
@@ -133,7 +130,7 @@ def _first(a):
     return n
 
 
-@_compiled
+@compiled
 def add_heat(source, sidebands, noise, loss, reservoir, exchanging, signals, out):
     """Exchange form of the heat currents, on w >= 0, folded.
 

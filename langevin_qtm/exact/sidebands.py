@@ -15,13 +15,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from langevin_qtm.compiled import compiled
 from langevin_qtm.exact.banded import columns, factorize, solve
 from langevin_qtm.physics.conventions import ComplexArray
 from langevin_qtm.physics.machine import Machine
-
-_compiled = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 IntArray = np.ndarray
 
@@ -100,7 +98,7 @@ def factors_of(machine: Machine, couplings: Couplings) -> Factors:
     return Factors(band, width, np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.int64))
 
 
-@_compiled
+@compiled
 def decompose(omega, sidebands, gain, couplings, factors):
     """LU decomposition of A for one noise frequency.
 
@@ -128,7 +126,7 @@ def decompose(omega, sidebands, gain, couplings, factors):
     factorize(band, width, factors.pivots, factors.reach)
 
 
-@_compiled
+@compiled
 def respond(source, couplings, factors, x):
     """x in response to unit noise at one sideband of one contact, `source` = c N + n."""
     x[:] = 0.0
@@ -137,7 +135,7 @@ def respond(source, couplings, factors, x):
     solve(factors.band, factors.width, factors.pivots, factors.reach, x)
 
 
-@_compiled
+@compiled
 def respond_to_all(omega, sidebands, gain, couplings, factors, x):
     """x (node, source, position) in response to noise at every sideband of every contact."""
     for node in range(len(x)):
