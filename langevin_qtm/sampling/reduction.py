@@ -7,7 +7,8 @@ periodic steady state, with P_k the covariance of s_k and the observability Gram
     O_k = Σ_j Φ_{k→k+j}ᵀ y_{k+j}ᵀ y_{k+j} Φ_{k→k+j},   P_k = L_k L_kᵀ,   L_kᵀ O_k L_k = V_k Σ_k² V_kᵀ,
 
 the variables r_k = V_kᵀ L_k^{-1} s_k are independent with unit variance, and Σ_k (Hankel singular
-values) says how much of the outputs, now and later, each of them carries. The first few are kept [1]_:
+values) says how much of the outputs, now and later, each of them carries. The first few are kept [1]_,
+as many as the memory of positions and forces asks for:
 
     r_{k+1} = A_k r_k + η_k,   A_k = T_{k+1} Φ_k S_k,   <η_k η_kᵀ> = 1 - A_k A_kᵀ,   T = Vᵀ L^{-1}, S = L V.
 
@@ -39,6 +40,7 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.step_law import StepLaw, periodic_covariance
 
 UNSEEN = 0.02  # Hankel singular values left out, in standard deviations of an output
+MEMORY = 2.5e-4  # error of the covariances of positions and forces at later times, in the same units
 UNDRAWN = 0.1  # variance of an output that may wait to be drawn, in the same units
 LAGS = 12  # steps within which `short_time` adds to fluctuations what waits
 LATE = 100.0  # how much stricter variance that waits is judged by what is left of it later
@@ -116,7 +118,7 @@ def reduced_law(law: StepLaw, outputs: Outputs) -> ReducedLaw:
     """Reduce a law to what the outputs see of it in the periodic steady state."""
     system = _System(law, outputs)
     lift, project, values = _balanced(system)
-    size = max(1, int((values > UNSEEN).sum(axis=1).max()))
+    size = _enough_variables(system, lift, project, values)
     lift, project, values = lift[:, :, :size], project[:, :size], values[:, :size]
     transition = np.roll(project, -1, axis=0) @ system.flow @ lift
     seen = [output @ along for output, along in zip(system.seen, lift, strict=True)]
@@ -196,8 +198,10 @@ class _System:
         Covariance of its noise with that of the state.
     force_scale : (driven,) array
         Standard deviation of force integrals.
-    seen : list of (row, n) arrays
+    always : (phase, row, n) array
         Outputs at every phase, in units of their standard deviations.
+    seen : list of (row, n) arrays
+        The same, forces weighted, with the conditional means where they are taken.
     """
 
     def __init__(self, law: StepLaw, outputs: Outputs):
@@ -212,20 +216,27 @@ class _System:
         variance = np.einsum("kcn,knm,kcm->kc", self.force_flow, self.covariance, self.force_flow)
         variance += noise[:, fresh, fresh]
         self.force_scale = np.sqrt(variance.mean(axis=0))
-        self.seen = self._seen(outputs, layout.bodies)
+        self.always = self._always(layout.bodies)
+        self.seen = self._seen(outputs)
 
-    def _seen(self, outputs: Outputs, bodies: int) -> list[FloatArray]:
+    def _always(self, bodies: int) -> FloatArray:
+        """Positions, and forces over the step to come, at every phase."""
+        body, force = np.arange(bodies), self.force_flow / np.maximum(self.force_scale, 1e-300)[:, None]
+        position = np.zeros((len(self.flow), bodies, self.flow.shape[-1]))
+        position[:, body, body] = 1 / np.sqrt(self.covariance[:, body, body].mean(axis=0))
+        return np.concatenate([position, force], axis=1)
+
+    def _seen(self, outputs: Outputs) -> list[FloatArray]:
         sampled = self.covariance[:: outputs.stride]
         spread = np.einsum("krn,knm,krm->kr", outputs.moments, sampled, outputs.moments).mean(axis=0)
         moments = outputs.moments / np.sqrt(np.maximum(spread, 1e-300))[:, None]
-        position = np.zeros((bodies, self.flow.shape[-1]))
-        body = np.arange(bodies)
-        position[body, body] = 1 / np.sqrt(self.covariance[:, body, body].mean(axis=0))
-        force = FORCE_WEIGHT * self.force_flow / np.maximum(self.force_scale, 1e-300)[:, None]
-        rows = []
-        for k, predicted in enumerate(force):
-            sample = [moments[k // outputs.stride]] if k % outputs.stride == 0 else []
-            rows.append(np.concatenate([*sample, position, predicted]))
+        weights = np.ones(self.always.shape[1])
+        weights[len(weights) - len(outputs.driven) :] = FORCE_WEIGHT
+        rows = list(self.always * weights[:, None])
+        for sample, conditional in enumerate(moments):
+            rows[sample * outputs.stride] = np.concatenate(
+                [conditional, self.always[sample * outputs.stride]]
+            )
         return rows
 
 
@@ -247,6 +258,29 @@ def _balanced(system: _System) -> tuple[FloatArray, FloatArray, FloatArray]:
         lift[k], project[k] = into @ turn, (back @ turn).T
         values.append(np.sqrt(np.maximum(weight[::-1], 0.0)))
     return lift, project, np.array(values)
+
+
+def _enough_variables(system: _System, lift: FloatArray, project: FloatArray, values: FloatArray) -> int:
+    """Variables that keep the singular values above `UNSEEN`, and the memory of the outputs to `MEMORY`."""
+    rows, size = system.always, max(1, int((values > UNSEEN).sum(axis=1).max()))
+    exact = _memory(system.flow, rows, system.covariance @ rows.swapaxes(1, 2))
+    while size < values.shape[1]:
+        transition = np.roll(project[:, :size], -1, axis=0) @ system.flow @ lift[:, :, :size]
+        seen = rows @ lift[:, :, :size]
+        if np.abs(_memory(transition, seen, seen.swapaxes(1, 2)) - exact).max() <= MEMORY:
+            break
+        size += 1
+    return size
+
+
+def _memory(flow: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
+    """Covariances of outputs at lags beyond `LAGS`, (lag, phase, row, row), from their columns at lag 0."""
+    found = []
+    for lag in range(1, 10 * LAGS):
+        columns = np.roll(flow, 1 - lag, axis=0) @ columns
+        if lag > LAGS:
+            found.append(np.roll(rows, -lag, axis=0) @ columns)
+    return np.array(found)
 
 
 def _observability(system: _System) -> FloatArray:

@@ -133,6 +133,7 @@ def test_a_law_outside_its_steady_state_is_not_reduced():
 def test_too_few_variables_are_noticed(monkeypatch):
     chosen = preparation("converter").plan
     monkeypatch.setattr(reduction, "UNSEEN", 0.5)
+    monkeypatch.setattr(reduction, "MEMORY", 1.0)
     poorer = Plan(MomentPlan(chosen.law, chosen.moments.longest), chosen.window)
     assert poorer.reduced.size < chosen.reduced.size
     with pytest.raises(AssertionError):
