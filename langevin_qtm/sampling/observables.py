@@ -14,6 +14,7 @@ from langevin_qtm.sampling.stationarity import residuals
 from langevin_qtm.sampling.statistics import without_residuals
 
 TRAJECTORIES_PER_VARIATE = 8  # for each control variate, so that regression costs little
+FREED = ("local_power", "heat_current", "position_covariance", "velocity_covariance")
 
 
 def phase_moments(plan: Plan, totals: Totals) -> dict[str, FloatArray]:
@@ -63,17 +64,22 @@ def balanced(averages: dict[str, FloatArray], is_steady: bool) -> dict[str, Floa
     Returns
     -------
     dict
-        Heat currents and powers freed of their regression on the residuals (of as many as the number of
-        trajectories allows), which are nearly all noise; the energy balance as measured is added as
-        `balance_residual`.
+        Powers, heat currents and covariances freed of their regression on the residuals (of as many as the
+        number of trajectories allows), which are nearly all noise; the energy balance as measured is added
+        as `balance_residual`.
     """
     heat, power = averages["heat"], averages["local_power"]
-    totals = {"heat_current": heat.sum(axis=1), "local_power": power}
+    kept = {name: values for name, values in averages.items() if name not in ("heat", "residuals")}
+    kept["heat_current"] = heat.sum(axis=1)
     if is_steady:
         used = averages["residuals"][:, : len(power) // TRAJECTORIES_PER_VARIATE]
-        totals = {name: without_residuals(values, used) for name, values in totals.items()}
-    kept = {name: values for name, values in averages.items() if name not in ("heat", "residuals")}
-    return kept | totals | {"balance_residual": (heat.sum(axis=2) + power).sum(axis=1)}
+        kept |= {name: _freed(kept[name], used) for name in FREED}
+    return kept | {"balance_residual": (heat.sum(axis=2) + power).sum(axis=1)}
+
+
+def _freed(values: FloatArray, residuals: FloatArray) -> FloatArray:
+    """`without_residuals` for values of any shape, (trajectory, …)."""
+    return without_residuals(values.reshape(len(values), -1), residuals).reshape(values.shape)
 
 
 def window_moments(groups: list[Group]) -> FloatArray | None:

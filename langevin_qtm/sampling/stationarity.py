@@ -7,8 +7,9 @@ Averaged over a period, the time derivative of every second moment vanishes,
     Σ_c (g_{c,a} <F_c v_b> + g_{c,b} <v_a F_c>) - w_a² <x_a v_b> - w_b² <v_a x_b> = 0
 
 (for a = b the last is the energy balance of an oscillator). Sampled, the left sides scatter about zero, and
-most of the scatter of powers and heat currents goes with them: what is left of it after regression is smaller
-by 10 to 100 in variance. What the law of the steps itself misses of zero is subtracted, so no bias enters.
+most of the scatter of powers, heat currents and covariances goes with them: what regression leaves of it is
+smaller by 10 to 1000 in variance. What the law of the steps itself misses of zero is subtracted, so no bias
+enters.
 """
 
 from __future__ import annotations
