@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langevin_qtm.data.files import open_dataset as open_dataset
     from langevin_qtm.data.runfile import load_run as load_run
+    from langevin_qtm.data.sweep import load_sweep as load_sweep
     from langevin_qtm.errors import AccuracyWarning as AccuracyWarning
     from langevin_qtm.errors import InputError as InputError
     from langevin_qtm.errors import NotConvergedError as NotConvergedError
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from langevin_qtm.stability import floquet_modes as floquet_modes
     from langevin_qtm.stability import multiplier_spectrum as multiplier_spectrum
     from langevin_qtm.stability import stability_boundary as stability_boundary
+    from langevin_qtm.sweep import run_sweep as run_sweep
+    from langevin_qtm.sweep import validate_sweep as validate_sweep
     from langevin_qtm.transients.transient import transient as transient
     from langevin_qtm.transients.work_cumulants import work_cumulants as work_cumulants
     from langevin_qtm.validation import validate as validate
@@ -79,15 +82,18 @@ _HOMES = {
     "floquet_modes": "stability",
     "jarzynski": "work_statistics",
     "load_run": "data.runfile",
+    "load_sweep": "data.sweep",
     "multiplier_spectrum": "stability",
     "open_dataset": "data.files",
     "periodic_steady_state": "exact.periodic_steady_state",
+    "run_sweep": "sweep",
     "second_order": "exact.second_order",
     "second_order_map": "exact.second_order",
     "simulate": "sampling.simulate",
     "stability_boundary": "stability",
     "transient": "transients.transient",
     "validate": "validation",
+    "validate_sweep": "sweep",
     "work_cumulants": "transients.work_cumulants",
     "work_statistics": "work_statistics",
 }

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from langevin_qtm.data.runfile import Run
+    from langevin_qtm.data.sweep import Sweep
 
 PROGRAM = "langevin-qtm"
+MOST_LINES = 20  # failed or disagreeing points listed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 success; 1 a dataset that disagrees, a limit not reached, or a failed write; 2 input that is
-        refused; 130 interrupted.
+        0 success; 1 a dataset that disagrees, a limit not reached, points of a sweep that failed, or a
+        failed write; 2 input that is refused; 130 interrupted.
     """
     _accept_any_encoding()
     arguments = _parser().parse_args(argv)
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="replace a value of the run file, such as drive.frequency=0.5; may be repeated",
     )
+    run.add_argument("--retry", action="store_true", help="try points of a sweep again that failed before")
     run.add_argument("--quiet", action="store_true", help="print nothing but errors, and skip the comparison")
     run.set_defaults(command=_run)
 
@@ -93,19 +96,19 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from langevin_qtm.console import make_console
     from langevin_qtm.data.files import check_writable, save
-    from langevin_qtm.data.provenance import provenance
-    from langevin_qtm.data.runfile import load_run, parse_override
+    from langevin_qtm.data.runfile import Run, parse_override
+    from langevin_qtm.data.sweep import load_file
 
-    run = load_run(arguments.file, dict(parse_override(text) for text in arguments.set))
-    output = arguments.output or Path(_default_name(arguments.file, run))
+    job = load_file(arguments.file, dict(parse_override(text) for text in arguments.set))
+    output = arguments.output or Path(_default_name(arguments.file, job))
     check_writable(output)
     if output.resolve() == arguments.file.resolve():
         raise InputError(f"Output `{output}` is the run file itself; give another name.")
     console = make_console(arguments.quiet)
-    console.print(str(run.machine), soft_wrap=True)
-    began = time.perf_counter()
-    dataset = _solve(run, console)
-    dataset.attrs |= provenance(run, [PROGRAM, *arguments.argv], time.perf_counter() - began)
+    if not isinstance(job, Run):
+        return _run_sweep(job, output, arguments, console)
+    console.print(str(job.machine), soft_wrap=True)
+    dataset = _solve(job, [PROGRAM, *arguments.argv], console)
     save(dataset, output)
     try:
         if not arguments.quiet:
@@ -115,41 +118,77 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _default_name(file: Path, run: Run) -> str:
+def _default_name(file: Path, job: Run | Sweep) -> str:
     """Name of the run file and eight digits of the hash of its configuration."""
     slug = re.sub(r"[^\w.-]+", "-", file.stem).strip("-.") or "run"
-    return f"{slug}-{run.config_sha256[:8]}.nc"
+    return f"{slug}-{job.config_sha256[:8]}.nc"
 
 
-def _solve(run: Run, console: Console) -> xr.Dataset:
-    """Dataset by the method that the run file chose."""
+def _solve(run: Run, command: Sequence[str], console: Console) -> xr.Dataset:
+    """Dataset by the method that the run file chose, with its provenance."""
     from langevin_qtm.console import reporting
-    from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, SecondOrderSettings, TransientSettings
-    from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
-    from langevin_qtm.exact.second_order import second_order
-    from langevin_qtm.sampling.progress import Progress
+    from langevin_qtm.data.provenance import provenance
+    from langevin_qtm.sweep import solve
 
-    settings = run.solver
+    began = time.perf_counter()
     with reporting(console) as report:
-        if isinstance(settings, PeriodicSteadyStateSettings):
-            report(Progress("periodic steady state"))
-            return periodic_steady_state(run.machine, settings.tolerance, settings.phases)
-        if isinstance(settings, SecondOrderSettings):
-            report(Progress("second order"))
-            return second_order(run.machine, settings.tolerance)
-        if isinstance(settings, TransientSettings):
-            from langevin_qtm.transients.transient import transient
+        dataset = solve(run, report)
+    dataset.attrs |= provenance(run, command, time.perf_counter() - began)
+    return dataset
 
-            return transient(
-                run.machine,
-                settings.resolved_times(),
-                settings.start,
-                settings.start_time,
-                lambda done, total: report(Progress("transient", done, total)),
+
+def _run_sweep(sweep: Sweep, output: Path, arguments: argparse.Namespace, console: Console) -> int:
+    """Every point of a sweep into one dataset; status 1 when points failed."""
+    from langevin_qtm.console import reporting
+    from langevin_qtm.data.files import save
+    from langevin_qtm.data.runfile import SecondOrderSettings
+    from langevin_qtm.report import ranges_table
+    from langevin_qtm.sweep import failures, run_sweep
+
+    folder = None if isinstance(sweep.solver, SecondOrderSettings) else output.with_suffix(".points")
+    console.print(str(sweep), soft_wrap=True)
+    console.print(f"First point: {sweep.first.machine}", soft_wrap=True)
+    try:
+        with reporting(console) as report:
+            dataset = run_sweep(
+                sweep, folder, report, retry=arguments.retry, command=[PROGRAM, *arguments.argv]
             )
-        from langevin_qtm.sampling.simulate import simulate
+    except KeyboardInterrupt:
+        if folder is None:
+            raise
+        return _fail(f"interrupted; finished points are in {folder}: give the same command to go on.", 130)
+    save(dataset, output)
+    failed = failures(dataset)
+    try:
+        if not arguments.quiet:
+            console.print(ranges_table(dataset))
+            if dataset.attrs["method"] == "simulate" and len(failed) < sweep.size:
+                _compare_sweep(dataset, console)
+    finally:
+        console.print(f"Written to {output}", soft_wrap=True)
+    if failed:
+        more = "" if folder is None else "; `--retry` tries them again"
+        return _fail("\n  ".join([f"{len(failed)} of {sweep.size} points failed{more}:", *_cut(failed)]), 1)
+    return 0
 
-        return simulate(run.machine, settings, report)
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    """The first of many lines."""
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"… and {more} more; see the variable `failure`."] if more > 0 else [])]
+
+
+def _compare_sweep(dataset: xr.Dataset, console: Console) -> int:
+    """Print what disagrees with the exact values, if anything; 1 if so."""
+    from langevin_qtm.console import reporting
+    from langevin_qtm.sweep import validate_sweep
+
+    with reporting(console) as report:
+        validation = validate_sweep(dataset, report)
+    console.print(str(validation), soft_wrap=True)
+    for line in _cut(validation.disagreeing):
+        console.print(f"  {line}", soft_wrap=True)
+    return 0 if validation.agrees else 1
 
 
 def _compare(dataset: xr.Dataset, console: Console) -> None:
@@ -178,6 +217,8 @@ def _validate(arguments: argparse.Namespace) -> int:
 
     console = make_console()
     dataset = open_dataset(arguments.file)
+    if "sweep_dims" in dataset.attrs:
+        return _compare_sweep(dataset, console)
     with console.status("exact values"):
         validation = validate(dataset)
     console.print(validation.table())
@@ -188,13 +229,19 @@ def _validate(arguments: argparse.Namespace) -> int:
 def _info(arguments: argparse.Namespace) -> int:
     from langevin_qtm.console import make_console
     from langevin_qtm.data.files import open_dataset, stored_machine
-    from langevin_qtm.report import attributes_table, averages_table
+    from langevin_qtm.data.sweep import sweep_of
+    from langevin_qtm.report import attributes_table, averages_table, ranges_table
 
     console = make_console()
     dataset = open_dataset(arguments.file)
-    console.print(str(stored_machine(dataset)), soft_wrap=True)
+    sweep = sweep_of(dataset)
+    if sweep is not None:
+        console.print(str(sweep), soft_wrap=True)
+        console.print(f"First point: {sweep.first.machine}", soft_wrap=True)
+    else:
+        console.print(str(stored_machine(dataset)), soft_wrap=True)
     console.print(attributes_table(dataset))
-    console.print(averages_table(dataset))
+    console.print(averages_table(dataset) if sweep is None else ranges_table(dataset))
     return 0
 
 

@@ -118,12 +118,34 @@ def averages_table(dataset: xr.Dataset) -> Table:
     return table
 
 
+def ranges_table(dataset: xr.Dataset) -> Table:
+    """Smallest and largest value of every average of a sweep, and the largest error."""
+    table = numbers_table("points", "smallest", "largest", "largest error")
+    axes = [dim for dim in (*dataset.attrs["sweep_dims"], "time") if dim in dataset.dims]
+    for name in (*PERIOD_AVERAGES, *OVER_TIME):
+        if name not in dataset:
+            continue
+        own = [dim for dim in axes if dim in dataset[name].dims]
+        error = next((name + end for end in ERROR_TITLES if name + end in dataset), None)
+        values = dataset[name].transpose(*SCHEMA[name].dims, *own).values
+        errors = None if error is None else dataset[error].transpose(*SCHEMA[name].dims, *own).values
+        for label, index in elements(dataset, name):
+            found = values[index][np.isfinite(values[index])]
+            largest = math.nan if errors is None else np.nanmax(np.append(errors[index], -math.inf))
+            if found.size:
+                numbers = (number(float(edge), 0.0) for edge in (found.min(), found.max()))
+                table.add_row(Text(label), str(found.size), *numbers, error_number(float(largest)))
+    return table
+
+
 def attributes_table(dataset: xr.Dataset) -> Table:
     """Sizes of the dims and global attributes, one a line."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("dims", Text(", ".join(f"{dim} {size}" for dim, size in dataset.sizes.items())))
+    if "failed" in dataset:
+        table.add_row("failed points", Text(f"{int(dataset['failed'].sum())} of {dataset['failed'].size}"))
     for name, value in dataset.attrs.items():
         if name not in HIDDEN_ATTRIBUTES:
             text = f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -237,10 +237,7 @@ REFUSED = {
     "directory": (["run", "."], r"Run file `\.` cannot be read: Is a directory"),
     "bad override": (["run", "FILE", "--set", "drive.frequency"], "is not an assignment"),
     "unknown key": (["run", "FILE", "--set", "drive.omega=1"], r"`drive\.omega` = 1 is not a known key"),
-    "later version": (
-        ["run", "FILE", "--set", "sweep.x=1"],
-        "is not supported by this version",
-    ),
+    "wrong axis": (["run", "FILE", "--set", "sweep.x=1"], r"`sweep\.x` = 1 is not allowed"),
     "missing folder": (["run", "FILE", "-o", "no/out.nc"], "is not a directory; create it"),
     "folder as output": (["run", "FILE", "-o", "."], "is a directory; give the name of a file"),
     "run file as output": (["run", "FILE", "-o", "FILE"], "is the run file itself; give another name"),

@@ -78,6 +78,43 @@ def check_writable(path: str | Path) -> None:
         raise InputError(f"Output `{path}` is a read-only file; give another name.")
 
 
+def check_folder(path: str | Path) -> None:
+    """Make the folder if it is missing.
+
+    Raises
+    ------
+    InputError
+        When it cannot be made or written to, or is a file.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Folder `{path}` is a file; remove it, or give another output.")
+    if not folder.exists():
+        check_writable(path)
+        folder.mkdir()
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"Folder `{path}` is read-only; choose another output.")
+
+
+def save_text(text: str, path: str | Path) -> None:
+    """Write a text; an older file of that name stays whole until the new one is.
+
+    Raises
+    ------
+    OSError
+        When writing fails. Nothing is left behind.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".langevin_qtm-{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise OSError(f"`{path}` could not be written: {error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def open_dataset(path: str | Path) -> xr.Dataset:
     """Read a dataset of this package into memory; the file is closed again.
 

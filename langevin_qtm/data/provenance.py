@@ -10,16 +10,17 @@ from importlib.metadata import version
 from llvmlite import binding
 
 from langevin_qtm.data.runfile import Run
+from langevin_qtm.data.sweep import Sweep
 
 LIBRARIES = ("numpy", "scipy", "numba", "xarray")
 
 
-def provenance(run: Run, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:
+def provenance(run: Run | Sweep, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:
     """Global attributes that let a stranger repeat a run.
 
     Parameters
     ----------
-    run : Run
+    run : Run or Sweep
     command : sequence of str
         Command line, program first.
     wall_seconds : float

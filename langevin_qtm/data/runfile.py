@@ -41,10 +41,13 @@ class PeriodicSteadyStateSettings(Model):
 
 
 class SecondOrderSettings(Model):
-    """Settings of `second_order`: accuracy of its frequency integrals."""
+    """Settings of `second_order`: the largest stated error that is allowed.
+
+    The integrals are in closed form, so that `tolerance` stands against nothing but rounding.
+    """
 
     method: Literal["second_order"] = "second_order"
-    tolerance: Tolerance = 1e-9
+    tolerance: Tolerance = 1e-6
 
 
 class TransientSettings(Model):
@@ -185,7 +188,7 @@ def load_run(path: str | Path, overrides: Mapping[str, object] | None = None) ->
         When the file cannot be read, or does not describe a run: key, value and remedy in one sentence.
     """
     try:
-        return _build(_overridden(_read(Path(path)), overrides or {}))
+        return build(overridden(read_tables(Path(path)), overrides or {}))
     except RecursionError:
         raise InputError(f"Run file `{path}` is nested too deeply; flatten its tables.") from None
 
@@ -210,7 +213,7 @@ def parse_override(text: str) -> tuple[str, object]:
     return key.strip(), parsed["value"] if set(parsed) == {"value"} else value.strip()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_tables(path: Path) -> dict[str, Any]:
     """Tables of a TOML file."""
     try:
         data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -227,9 +230,9 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _build(data: dict[str, Any]) -> Run:
+def build(data: dict[str, Any]) -> Run:
     """Run from the tables of a file, overrides included."""
-    _refuse_later_versions(data)
+    _refuse_elsewhere(data)
     try:
         _refuse_huge_integers(data, "")
         file = RunFile(**data)
@@ -256,7 +259,7 @@ def _with_earlier_run(settings: Settings) -> Settings:
     return type(settings)(**given | {"start": Continued(file=start.file, dataset=open_dataset(start.file))})
 
 
-def _label(reservoirs: Sequence[Any], index: int) -> str:
+def label(reservoirs: Sequence[Any], index: int) -> str:
     """Name of a reservoir if it has one, else its index."""
     table = reservoirs[index]
     name = table.get("name") if isinstance(table, dict) else None
@@ -268,7 +271,7 @@ def _with_reservoir_name(sentence: str, reservoirs: Any) -> str:
     found = re.match(r"`reservoir\.(\d+)", sentence)
     if not found:
         return sentence
-    return f"`reservoir.{_label(reservoirs, int(found[1]))}{sentence[found.end() :]}"
+    return f"`reservoir.{label(reservoirs, int(found[1]))}{sentence[found.end() :]}"
 
 
 def _refuse_huge_integers(value: Any, key: str) -> None:
@@ -281,29 +284,27 @@ def _refuse_huge_integers(value: Any, key: str) -> None:
         raise InputError(f"`{key}` is an integer of more than 64 bits; make it smaller.")
 
 
-def _refuse_later_versions(data: dict[str, Any]) -> None:
-    """Name what a run file may ask of later versions, but not of this one."""
+def _refuse_elsewhere(data: dict[str, Any]) -> None:
+    """Name what belongs elsewhere, or to later versions."""
     if "sweep" in data:
-        raise InputError(
-            "`sweep` is not supported by this version; remove it and run one file for each value."
-        )
+        raise InputError("`sweep` makes many runs of a file; read it by `load_sweep`, or remove it.")
     reservoirs = data.get("reservoir")
     reservoirs = reservoirs if isinstance(reservoirs, list) else []
     for index, table in enumerate(reservoirs):
-        key = f"reservoir.{_label(reservoirs, index)}"
-        if _table(_table(table).get("spectral_density")).get("kind") == "table":
+        key = f"reservoir.{label(reservoirs, index)}"
+        if table_or_empty(table_or_empty(table).get("spectral_density")).get("kind") == "table":
             raise InputError(
                 f"`{key}.spectral_density.kind` = 'table' is not supported by this version; "
                 "use one of 'ohmic', 'drude', 'lorentzian'."
             )
 
 
-def _table(value: Any) -> dict[str, Any]:
+def table_or_empty(value: Any) -> dict[str, Any]:
     """The value if it is a table, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def _overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+def overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
     """The tables with values replaced, the method of the solver first."""
     method = overrides.get("solver.method")
     solver = data.get("solver")
@@ -313,13 +314,13 @@ def _overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[s
             stale = SETTINGS[previous].model_fields.keys() - SETTINGS[method].model_fields.keys()
             data = data | {"solver": {key: value for key, value in solver.items() if key not in stale}}
     for key, value in overrides.items():
-        _assign(data, key, deepcopy(value))
+        assign(data, key, deepcopy(value))
     return data
 
 
-def _assign(data: dict[str, Any], key: str, value: object) -> None:
+def assign(data: dict[str, Any], key: str, value: object) -> None:
     """Replace one value by its dotted key, making tables on the way."""
-    *parents, last = _steps(key)
+    *parents, last = steps_of(key)
     node: Any = data
     for depth, step in enumerate(parents):
         position = _position(node, step, key, parents[:depth])
@@ -327,7 +328,7 @@ def _assign(data: dict[str, Any], key: str, value: object) -> None:
     node[_position(node, last, key, parents)] = value
 
 
-def _steps(key: str) -> list[str]:
+def steps_of(key: str) -> list[str]:
     """Parts of a dotted key; quoted parts may contain dots."""
     try:
         node: Any = tomllib.loads(f"{key} = 0")
@@ -349,7 +350,7 @@ def _position(node: Any, step: str, key: str, parents: Sequence[str]) -> str | i
         raise InputError(
             f"`{key}` cannot be set: `{where}` = {node!r} is not a table; set `{where}` as a whole."
         )
-    names = [_label(node, index) for index in range(len(node))]
+    names = [label(node, index) for index in range(len(node))]
     if step in names:
         return names.index(step)
     if step.isdecimal() and int(step) < len(node):

@@ -16,6 +16,7 @@ from langevin_qtm.data.runfile import (
     load_run,
     parse_override,
 )
+from langevin_qtm.data.sweep import Sweep, load_file
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
@@ -81,7 +82,7 @@ def test_is_frozen(load):
 
 @pytest.mark.parametrize("path", sorted(RUNS.glob("**/*.toml")), ids=lambda path: path.stem)
 def test_every_run_file_of_the_project_loads(path):
-    assert isinstance(load_run(path), Run)
+    assert isinstance(load_file(path), Run | Sweep)
 
 
 def test_the_work_converter_is_the_isothermal_one():
@@ -193,7 +194,7 @@ def test_override_makes_missing_tables(load):
 
 
 def test_override_of_the_method_drops_the_keys_of_the_old_one(load):
-    assert load(TEXT, {"solver.method": "second_order"}).solver == SecondOrderSettings()
+    assert load(TEXT, {"solver.method": "second_order"}).solver == SecondOrderSettings(tolerance=1e-6)
     chosen = load(TEXT, {"solver.phases": 16, "solver.method": "periodic_steady_state"}).solver
     assert chosen == PeriodicSteadyStateSettings(phases=16)
 

@@ -193,7 +193,7 @@ REFUSED = {
         '"transient"',
         "`solver.trajectories` = 64 is not a known key; remove it",
     ),
-    "sweep": ("[solver]", "[sweep]\n[solver]", "`sweep` is not supported by this version; remove it"),
+    "sweep": ("[solver]", "[sweep]\n[solver]", "`sweep` makes many runs of a file; read it by `load_sweep`"),
     "envelope": (
         "{ amplitude = 1.0 }",
         '{ amplitude = 1.0, envelope = { kind = "ramp" } }',

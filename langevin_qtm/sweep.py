@@ -1,0 +1,546 @@
+"""Running: one run, or every point of a sweep into one dataset.
+
+Points of slow methods are files, named by the hash of their configuration and complete or absent: what is
+there is not computed again, so that a sweep can be killed, resumed and extended. Points that fail leave their
+sentence beside; they are NaN in the combined dataset. `second_order` takes microseconds a point and no files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from langevin_qtm.data.files import check_folder, open_dataset, save, save_text
+from langevin_qtm.data.provenance import provenance
+from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, Run, SecondOrderSettings, TransientSettings
+from langevin_qtm.data.sweep import STATUS, Point, Sweep, sweep_of
+from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
+from langevin_qtm.exact.second_order import COMMENT, KINDS, second_order, second_order_averages
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.schema import (
+    OVER_TIME,
+    PERIOD_AVERAGES,
+    PHASE_RESOLVED,
+    SCHEMA_VERSION,
+    UNCERTAINTY,
+    assemble,
+)
+from langevin_qtm.validation import FALSE_ALARM, validate
+
+T = TypeVar("T")
+Report = Callable[[Progress], None]
+FAILURES = (InputError, UnstableMachineError, NotConvergedError, np.linalg.LinAlgError)
+CHUNK = 2000  # points of second order between looks at the progress
+COMBINED = [n + suffix for n in PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME for suffix in ("", *UNCERTAINTY)]
+# Attributes of points that are the same for all, or belong to a point alone.
+NOT_COMBINED = {"schema_version", "machine", "seed", "title", "source", "history", "created", "cpu_name"}
+NOT_COMBINED |= {"config_json", "config_sha256", "point_sha256"}
+
+
+def solve(run: Run, report: Report) -> xr.Dataset:
+    """Dataset by the method that the run file chose."""
+    settings = run.solver
+    if isinstance(settings, PeriodicSteadyStateSettings):
+        report(Progress("periodic steady state"))
+        return periodic_steady_state(run.machine, settings.tolerance, settings.phases)
+    if isinstance(settings, SecondOrderSettings):
+        report(Progress("second order"))
+        return second_order(run.machine, settings.tolerance)
+    if isinstance(settings, TransientSettings):
+        from langevin_qtm.transients.transient import transient
+
+        return transient(
+            run.machine,
+            settings.resolved_times(),
+            settings.start,
+            settings.start_time,
+            lambda done, total: report(Progress("transient", done, total)),
+        )
+    from langevin_qtm.sampling.simulate import simulate
+
+    return simulate(run.machine, settings, report)
+
+
+def map_points(function: Callable[[Point], T], points: Iterable[Point]) -> Iterator[tuple[Point, T]]:
+    """Apply a function to every point: the one place that decides where and in which order."""
+    for point in points:
+        yield point, function(point)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a point.
+
+    Attributes
+    ----------
+    dataset : xarray.Dataset, optional
+        Its averages; None if it failed.
+    failure : str
+        Why it failed, else empty.
+    is_stored : bool
+        Whether it was there before.
+    """
+
+    dataset: xr.Dataset | None
+    failure: str = ""
+    is_stored: bool = False
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: str | Path | None = None,
+    progress: Report | None = None,
+    *,
+    retry: bool = False,
+    command: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Run every point of a sweep, and combine.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        From `load_sweep`.
+    folder : str or Path, optional
+        Where points are kept as files; those already there are not computed again. `second_order` keeps none.
+    progress : callable, optional
+        Receives `Progress` after every point.
+    retry : bool
+        Whether points that failed before are tried again.
+    command : sequence of str, optional
+        Command line for the history of the datasets, by default that of the process.
+
+    Returns
+    -------
+    xarray.Dataset
+        Averages of the schema with the dims of the sweep first; over these alone `failed` (0 or 1), `failure`
+        (the sentence), `point_seed` where there are seeds, and the numbers that a single dataset has as
+        attributes. Failed points are NaN.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be used.
+    OSError
+        When a point cannot be written.
+    """
+    report = progress or (lambda _: None)
+    command = sys.argv if command is None else command
+    began = time.perf_counter()
+    if isinstance(sweep.solver, SecondOrderSettings):
+        dataset = _second_order_sweep(sweep, report)
+    else:
+        path = None if folder is None else Path(folder)
+        if path is not None:
+            check_folder(path)
+        dataset = _combined(sweep, _outcomes(sweep, report, folder=path, retry=retry, command=command))
+    dataset.attrs["sweep_dims"] = list(sweep.dims)
+    dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
+    return dataset
+
+
+def failures(dataset: xr.Dataset) -> list[str]:
+    """A line for each failed point of a combined dataset: where, and why."""
+    failed = [tuple(index) for index in np.argwhere(dataset["failed"].values)]
+    return [f"{_place(dataset, index)}: {dataset['failure'].values[index]}" for index in failed]
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------------------------------------ slow methods
+
+
+def _outcomes(sweep: Sweep, report: Report, **how: Any) -> list[Outcome]:
+    """Outcome of every point in the order of the file; `how` goes to `_outcome`."""
+    function = partial(_outcome, **how)
+    found: dict[tuple[int, ...], Outcome] = {}
+    counts = {"done": 0, "failed": 0, "kept": 0}
+    report(Progress("points", 0, sweep.size))
+    for point, outcome in map_points(function, sweep.points()):
+        found[point.index] = outcome
+        counts["failed" if outcome.failure else "kept" if outcome.is_stored else "done"] += 1
+        message = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        report(Progress("points", len(found), sweep.size, message))
+    return [found[index] for index in np.ndindex(*sweep.shape)]
+
+
+def _outcome(point: Point, folder: Path | None, retry: bool, command: Sequence[str]) -> Outcome:
+    """Outcome of one point, from its files if they are there."""
+    kept = None if folder is None else _stored(point, folder, retry)
+    if kept is not None:
+        return kept
+    began = time.perf_counter()
+    try:
+        dataset = solve(point.run, lambda _: None)
+    except FAILURES as error:
+        if folder is not None:
+            record = {"point_sha256": point.sha256, "error": type(error).__name__, "sentence": str(error)}
+            save_text(json.dumps(record, indent=1), _failure_path(folder, point))
+        return Outcome(None, str(error))
+    dataset.attrs |= provenance(point.run, command, time.perf_counter() - began)
+    dataset.attrs["point_sha256"] = point.sha256
+    if folder is not None:
+        save(dataset, _path(folder, point))
+        _failure_path(folder, point).unlink(missing_ok=True)
+    return Outcome(_averages(dataset))
+
+
+def _stored(point: Point, folder: Path, retry: bool) -> Outcome | None:
+    """Outcome of an earlier run of the point; None if there is none that can be used."""
+    path, failure = _path(folder, point), _failure_path(folder, point)
+    try:
+        if path.is_file():
+            dataset = open_dataset(path)
+            if dataset.attrs.get("point_sha256") == point.sha256:
+                return Outcome(_averages(dataset), is_stored=True)
+        if failure.is_file() and not retry:
+            record = json.loads(failure.read_text(encoding="utf-8"))
+            if record["point_sha256"] == point.sha256:
+                return Outcome(None, str(record["sentence"]), is_stored=True)
+    except (InputError, ValueError, KeyError, TypeError):
+        pass  # damaged: computed again, and replaced
+    return None
+
+
+def _path(folder: Path, point: Point) -> Path:
+    return folder / f"{point.sha256[:16]}.nc"
+
+
+def _failure_path(folder: Path, point: Point) -> Path:
+    return folder / f"{point.sha256[:16]}.failed.json"
+
+
+def _averages(dataset: xr.Dataset) -> xr.Dataset:
+    """What goes into the combined dataset."""
+    chosen = dataset[[name for name in COMBINED if name in dataset]]
+    return chosen.drop_vars([name for name in chosen.coords if name not in chosen.dims])
+
+
+def _combined(sweep: Sweep, outcomes: list[Outcome]) -> xr.Dataset:
+    """One dataset of all points, NaN where a point failed."""
+    datasets = [outcome.dataset for outcome in outcomes]
+    whole = [dataset for dataset in datasets if dataset is not None]
+    combined = xr.Dataset(coords=sweep.coordinates())
+    combined.attrs = {"Conventions": "CF-1.11", "schema_version": SCHEMA_VERSION}
+    combined.attrs["machine"] = sweep.first.machine.model_dump_json()
+    combined.attrs["method"] = sweep.solver.method
+    if whole:
+        names = [str(name) for name in whole[0].data_vars if all(name in dataset for dataset in whole)]
+        for name in names:
+            if len({dataset[name].shape for dataset in whole}) == 1:
+                combined[name] = _stacked(sweep, name, datasets, whole)
+        for dim in combined.dims:
+            if dim in whole[0].coords:
+                combined = combined.assign_coords({dim: whole[0].coords[dim].variable})
+        combined = _with_attributes_of_points(sweep, combined, datasets, whole)
+    return _with_status(sweep, combined, [outcome.failure for outcome in outcomes])
+
+
+def _stacked(
+    sweep: Sweep, name: str, datasets: list[xr.Dataset | None], whole: list[xr.Dataset]
+) -> xr.DataArray:
+    """One variable of all points."""
+    like = whole[0][name]
+    missing = np.full(like.shape, np.nan)
+    values = np.stack([missing if dataset is None else dataset[name].values for dataset in datasets])
+    each = [dataset[name].attrs for dataset in whole]
+    attrs = {key: value for key, value in each[0].items() if isinstance(value, str)}
+    attrs = {key: value for key, value in attrs.items() if all(own.get(key) == value for own in each)}
+    for key in ("undefined", "uv_sensitive"):
+        reasons = sorted({str(own[key]) for own in each if key in own})
+        if reasons:
+            attrs[key] = "; ".join(reasons)
+    return xr.DataArray(
+        values.reshape(*sweep.shape, *like.shape), dims=(*sweep.dims, *map(str, like.dims)), attrs=attrs
+    )
+
+
+def _with_attributes_of_points(
+    sweep: Sweep, combined: xr.Dataset, datasets: list[xr.Dataset | None], whole: list[xr.Dataset]
+) -> xr.Dataset:
+    """Attributes of points: numbers, and texts that differ, become variables; other texts stay attributes."""
+    for name, value in whole[0].attrs.items():
+        if name in NOT_COMBINED or name.endswith("_version") or name in combined.variables:
+            continue
+        values = [None if dataset is None else dataset.attrs.get(name) for dataset in datasets]
+        long_name = {"long_name": STATUS.get(name, name.replace("_", " "))}
+        if isinstance(value, str):
+            texts = ["" if text is None else str(text) for text in values]
+            if {text for text in texts if text} == {value}:
+                combined.attrs[name] = value
+            else:
+                array = np.array(texts, dtype=object).reshape(sweep.shape)
+                combined[name] = xr.DataArray(array, dims=sweep.dims, attrs=long_name)
+        elif np.ndim(value) == 0:
+            numbers = [np.nan if number is None else float(number) for number in values]
+            units = "omega_A^-1" if name in ("relaxation_time", "time_step") else "1"
+            combined[name] = xr.DataArray(
+                np.array(numbers).reshape(sweep.shape), dims=sweep.dims, attrs={"units": units, **long_name}
+            )
+    return combined
+
+
+def _with_status(sweep: Sweep, combined: xr.Dataset, sentences: list[str]) -> xr.Dataset:
+    """The dataset with what became of each point, and its seed."""
+    status: dict[str, np.ndarray] = {
+        "failed": np.array([bool(sentence) for sentence in sentences], dtype=np.int8),
+        "failure": np.array(sentences, dtype=object),
+    }
+    if hasattr(sweep.solver, "seed"):
+        status["point_seed"] = np.array([getattr(point.run.solver, "seed", 0) for point in sweep.points()])
+    for name, values in status.items():
+        attrs = {"units": "1", "long_name": STATUS[name]}
+        combined[name] = xr.DataArray(values.reshape(sweep.shape), dims=sweep.dims, attrs=attrs)
+    return combined
+
+
+# ------------------------------------------------------------------------------------------ second order
+
+
+def _second_order_sweep(sweep: Sweep, report: Report) -> xr.Dataset:
+    """All points by the closed form, many at a time."""
+    sentences = [""] * sweep.size
+    total: dict[str, FloatArray] = {}
+    reasons: dict[str, str] = {}
+    report(Progress("second order", 0, sweep.size))
+    for start in range(0, sweep.size, CHUNK):
+        places = list(range(start, min(start + CHUNK, sweep.size)))
+        for chosen, variables, undefined in _stacks(
+            [sweep.runs[place].machine for place in places], places, sentences
+        ):
+            reasons |= undefined
+            for name, values in variables.items():
+                if name not in total:
+                    total[name] = np.full((sweep.size, *values.shape[1:]), np.nan)
+                total[name][chosen] = values
+        report(Progress("second order", places[-1] + 1, sweep.size))
+    _refuse_inaccurate(sweep, total, sentences)
+    shaped = {name: values.reshape(*sweep.shape, *values.shape[1:]) for name, values in total.items()}
+    reasons = {name: text for name, text in reasons.items() if not np.all(np.isfinite(total[name]))}
+    attrs = {"method": "second_order", "comment": COMMENT}
+    dataset = assemble(sweep.first.machine, shaped, attrs, undefined=reasons, leading=sweep.dims)
+    return _with_status(sweep, dataset.assign_coords(sweep.coordinates()), sentences)
+
+
+def _stacks(
+    machines: list[Machine], places: list[int], sentences: list[str]
+) -> Iterator[tuple[list[int], dict[str, FloatArray], dict[str, str]]]:
+    """Averages of all machines that have them; halves of what fails, down to the machines at fault."""
+    try:
+        yield places, *second_order_averages(machines)
+    except FAILURES as error:
+        if len(places) == 1:
+            sentences[places[0]] = str(error)
+            return
+        half = len(places) // 2
+        yield from _stacks(machines[:half], places[:half], sentences)
+        yield from _stacks(machines[half:], places[half:], sentences)
+
+
+def _refuse_inaccurate(sweep: Sweep, total: dict[str, FloatArray], sentences: list[str]) -> None:
+    """Points whose rounding exceeds their tolerance become failures."""
+
+    def largest(names: list[str]) -> FloatArray:
+        columns = [np.abs(total[name]).reshape(sweep.size, -1) for name in names]
+        return np.nan_to_num(np.concatenate(columns, axis=1)).max(axis=1)
+
+    if not total:
+        return
+    tolerances = np.array([getattr(run.solver, "tolerance", np.inf) for run in sweep.runs])
+    for kind in KINDS:
+        error, value = largest([f"{name}_error" for name in kind]), largest(list(kind))
+        for place in np.flatnonzero(error > tolerances * value):
+            relative = float(error[place] / value[place]) if value[place] else np.inf
+            failure = NotConvergedError(
+                "Second order", relative, tolerances[place], "rounding; loosen `tolerance`"
+            )
+            sentences[place] = sentences[place] or str(failure)
+    failed = np.array([bool(sentence) for sentence in sentences])
+    for values in total.values():
+        values[failed] = np.nan
+
+
+# -------------------------------------------------------------------------------------------- validation
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one point of a sweep compares with its exact values.
+
+    Attributes
+    ----------
+    place : str
+        Where the point is.
+    count : int
+        Numbers compared.
+    z : float
+        Largest deviation, in standard errors or in units of the error bounds.
+    label : str
+        The number that is so far off.
+    freedom : int, optional
+        Trajectories less one; None where errors are bounds.
+    """
+
+    place: str
+    count: int
+    z: float
+    label: str
+    freedom: int | None = None
+
+    def limit(self, total: int) -> float:
+        """Largest deviation that agrees when so many numbers are compared in all."""
+        return 1.0 if self.freedom is None else float(stats.t.isf(FALSE_ALARM / (2 * total), self.freedom))
+
+
+@dataclass(frozen=True)
+class SweepValidation:
+    """Outcome of `validate_sweep`; the limit is shared among all numbers of all points.
+
+    Attributes
+    ----------
+    verdicts : tuple of Verdict
+        Of each point that could be compared.
+    skipped : tuple of str
+        Points without reference, and why.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Numbers compared at all points."""
+        return sum(verdict.count for verdict in self.verdicts)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every point agrees."""
+        return not self.disagreeing
+
+    @property
+    def disagreeing(self) -> list[str]:
+        """A line for each point that disagrees: where, and by how much."""
+        return [self._line(each) for each in self.verdicts if each.z > each.limit(self.count)]
+
+    def _line(self, verdict: Verdict) -> str:
+        unit = "times the error bound" if verdict.freedom is None else "standard errors"
+        limit = verdict.limit(self.count)
+        return f"{verdict.place}: {verdict.label} off by {verdict.z:.2f} {unit}, limit {limit:.2f}"
+
+    def __str__(self) -> str:
+        worst = self._line(max(self.verdicts, key=lambda each: each.z / each.limit(self.count)))
+        rest = f" {len(self.skipped)} points have no exact values." if self.skipped else ""
+        if self.agrees:
+            return f"Agrees: {self.count} numbers at {len(self.verdicts)} points; farthest at {worst}.{rest}"
+        beyond = f"{len(self.disagreeing)} of {len(self.verdicts)} points"
+        return f"Disagrees: {beyond} ({self.count} numbers); farthest at {worst}.{rest}"
+
+
+def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> SweepValidation:
+    """Hold every point of a combined dataset against its exact values.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        From `run_sweep`, or read by `open_dataset`.
+    progress : callable, optional
+        Receives `Progress` after every point.
+
+    Returns
+    -------
+    SweepValidation
+        Failed points are left out.
+
+    Raises
+    ------
+    InputError
+        When the dataset is not that of a sweep, or no point can be compared.
+    """
+    sweep, report = sweep_of(dataset), progress or (lambda _: None)
+    if sweep is None:
+        raise InputError("The dataset is not that of a sweep; use `validate`.")
+    whole = [point for point in sweep.points() if not dataset["failed"].values[point.index]]
+    if not whole:
+        raise InputError("All points of the sweep failed, so that nothing can be compared; see `failure`.")
+    found: list[Verdict] = []
+    skipped: list[str] = []
+    function: Callable[[Point], Verdict | str] = partial(_verdict, dataset=dataset)
+    if dataset.attrs["method"] == "second_order":
+        function = partial(_second_order_verdict, dataset=dataset, again=_second_order_sweep(sweep, report))
+    report(Progress("exact values", 0, len(whole)))
+    for done, (point, outcome) in enumerate(map_points(function, whole), start=1):
+        if isinstance(outcome, Verdict):
+            found.append(outcome)
+        else:
+            skipped.append(f"{_place(dataset, point.index)}: {outcome}")
+        report(Progress("exact values", done, len(whole)))
+    if not found:
+        raise InputError(f"No point could be compared, such as {skipped[0]}")
+    return SweepValidation(tuple(found), tuple(skipped))
+
+
+def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
+    """One point against the exact values of its machine; why not, where it has none."""
+    try:
+        validation = validate(_point_of(dataset, point))
+    except (UnstableMachineError, NotConvergedError) as error:
+        return str(error)
+    worst, count = validation.worst, validation.compared or len(validation.judged)
+    freedom = (
+        round(float(_point_of(dataset, point).attrs["trajectories"])) - 1 if validation.is_sampled else None
+    )
+    return Verdict(_place(dataset, point.index), count, abs(worst.z), worst.label, freedom)
+
+
+def _second_order_verdict(point: Point, dataset: xr.Dataset, again: xr.Dataset) -> Verdict:
+    """One point against the formulas, solved again."""
+    count, largest, label = 0, 0.0, "power"
+    for name in PERIOD_AVERAGES:
+        if name not in dataset:
+            continue
+        value, reference = (each[name].values[point.index] for each in (dataset, again))
+        error = sum(each[f"{name}_error"].values[point.index] for each in (dataset, again))
+        difference = np.abs(value - reference)
+        z = np.where(difference == 0, 0.0, difference / np.maximum(error, np.finfo(float).tiny))
+        z = np.where(np.isnan(value) & np.isnan(reference), 0.0, np.where(np.isnan(z), np.inf, z))
+        count += int(np.isfinite(reference).sum())
+        if z.max() > largest:
+            largest, label = float(z.max()), name
+    return Verdict(_place(dataset, point.index), count, largest, label)
+
+
+def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:
+    """The dataset of one point, with its attributes."""
+    chosen = dataset.isel(dict(zip(dataset.attrs["sweep_dims"], point.index, strict=True)))
+    own = [name for name in chosen.data_vars if not chosen[name].dims and name not in COMBINED]
+    attrs = {str(name): chosen[name].item() for name in own}
+    coords = {str(name): value.item() for name, value in chosen.coords.items() if not value.dims}
+    chosen = chosen.drop_vars([*own, *coords])
+    settings = point.run.solver.model_dump()
+    attrs |= {name: settings[name] for name in coords if name in settings}
+    chosen.attrs = chosen.attrs | attrs | {"machine": point.run.machine.model_dump_json()}
+    del chosen.attrs["sweep_dims"]
+    if "trajectories" in chosen.attrs:
+        chosen.attrs["trajectories"] = round(float(chosen.attrs["trajectories"]))
+    return chosen
+
+
+def _place(dataset: xr.Dataset, index: tuple[int, ...]) -> str:
+    """Where a point is, in words."""
+    dims = dataset.attrs["sweep_dims"]
+    values = [dataset[dim].values[i] for dim, i in zip(dims, index, strict=True)]
+    return ", ".join(f"{dim} = {_shown(value)}" for dim, value in zip(dims, values, strict=True))
