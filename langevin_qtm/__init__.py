@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from langevin_qtm.stability import multiplier_spectrum as multiplier_spectrum
     from langevin_qtm.stability import stability_boundary as stability_boundary
     from langevin_qtm.sweep import run_sweep as run_sweep
-    from langevin_qtm.sweep import validate_sweep as validate_sweep
+    from langevin_qtm.sweep_validation import validate_sweep as validate_sweep
     from langevin_qtm.transients.transient import transient as transient
     from langevin_qtm.transients.work_cumulants import work_cumulants as work_cumulants
     from langevin_qtm.validation import validate as validate
@@ -93,7 +93,7 @@ _HOMES = {
     "stability_boundary": "stability",
     "transient": "transients.transient",
     "validate": "validation",
-    "validate_sweep": "sweep",
+    "validate_sweep": "sweep_validation",
     "work_cumulants": "transients.work_cumulants",
     "work_statistics": "work_statistics",
 }

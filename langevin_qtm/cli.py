@@ -181,7 +181,7 @@ def _cut(lines: Sequence[str]) -> list[str]:
 def _compare_sweep(dataset: xr.Dataset, console: Console) -> int:
     """Print what disagrees with the exact values, if anything; 1 if so."""
     from langevin_qtm.console import reporting
-    from langevin_qtm.sweep import validate_sweep
+    from langevin_qtm.sweep_validation import validate_sweep
 
     with reporting(console) as report:
         validation = validate_sweep(dataset, report)

@@ -121,7 +121,7 @@ def averages_table(dataset: xr.Dataset) -> Table:
 def ranges_table(dataset: xr.Dataset) -> Table:
     """Smallest and largest value of every average of a sweep, and the largest error."""
     table = numbers_table("points", "smallest", "largest", "largest error")
-    axes = [dim for dim in (*dataset.attrs["sweep_dims"], "time") if dim in dataset.dims]
+    axes = [dim for dim in (*dataset["failed"].dims, "time") if dim in dataset.dims]
     for name in (*PERIOD_AVERAGES, *OVER_TIME):
         if name not in dataset:
             continue

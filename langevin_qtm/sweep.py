@@ -10,20 +10,21 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
+from langevin_qtm.data.axes import STATUS
 from langevin_qtm.data.files import check_folder, open_dataset, save, save_text
 from langevin_qtm.data.provenance import provenance
 from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, Run, SecondOrderSettings, TransientSettings
-from langevin_qtm.data.sweep import STATUS, Point, Sweep, sweep_of
+from langevin_qtm.data.sweep import Point, Sweep
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import COMMENT, KINDS, second_order, second_order_averages
@@ -38,7 +39,6 @@ from langevin_qtm.schema import (
     UNCERTAINTY,
     assemble,
 )
-from langevin_qtm.validation import FALSE_ALARM, validate
 
 T = TypeVar("T")
 Report = Callable[[Progress], None]
@@ -140,13 +140,13 @@ def run_sweep(
     command = sys.argv if command is None else command
     began = time.perf_counter()
     if isinstance(sweep.solver, SecondOrderSettings):
-        dataset = _second_order_sweep(sweep, report)
+        dataset = second_order_sweep(sweep, report)
     else:
         path = None if folder is None else Path(folder)
         if path is not None:
             check_folder(path)
-        dataset = _combined(sweep, _outcomes(sweep, report, folder=path, retry=retry, command=command))
-    dataset.attrs["sweep_dims"] = list(sweep.dims)
+        dataset = _combined(sweep, _outcomes(sweep, report, path, retry, command))
+    dataset.attrs["sweep_dims"] = " ".join(sweep.dims)
     dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
     return dataset
 
@@ -154,7 +154,14 @@ def run_sweep(
 def failures(dataset: xr.Dataset) -> list[str]:
     """A line for each failed point of a combined dataset: where, and why."""
     failed = [tuple(index) for index in np.argwhere(dataset["failed"].values)]
-    return [f"{_place(dataset, index)}: {dataset['failure'].values[index]}" for index in failed]
+    return [f"{place_of(dataset, index)}: {dataset['failure'].values[index]}" for index in failed]
+
+
+def place_of(dataset: xr.Dataset, index: tuple[int, ...]) -> str:
+    """Where a point is, in words."""
+    dims = dataset["failed"].dims
+    values = [dataset[dim].values[i] for dim, i in zip(dims, index, strict=True)]
+    return ", ".join(f"{dim} = {_shown(value)}" for dim, value in zip(dims, values, strict=True))
 
 
 def _shown(value: object) -> str:
@@ -164,25 +171,38 @@ def _shown(value: object) -> str:
 # ------------------------------------------------------------------------------------------ slow methods
 
 
-def _outcomes(sweep: Sweep, report: Report, **how: Any) -> list[Outcome]:
-    """Outcome of every point in the order of the file; `how` goes to `_outcome`."""
-    function = partial(_outcome, **how)
+def _outcomes(
+    sweep: Sweep, report: Report, folder: Path | None, retry: bool, command: Sequence[str]
+) -> list[Outcome]:
+    """Outcome of every point in the order of the file."""
     found: dict[tuple[int, ...], Outcome] = {}
-    counts = {"done": 0, "failed": 0, "kept": 0}
-    report(Progress("points", 0, sweep.size))
-    for point, outcome in map_points(function, sweep.points()):
+    todo: list[Point] = []
+    counts: Counter[str] = Counter()
+
+    def add(point: Point, outcome: Outcome) -> None:
         found[point.index] = outcome
-        counts["failed" if outcome.failure else "kept" if outcome.is_stored else "done"] += 1
+        counts["kept" if outcome.is_stored else "computed"] += 1
+        counts["failed"] += bool(outcome.failure)
+
+    def tell() -> None:
         message = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         report(Progress("points", len(found), sweep.size, message))
+
+    for point in sweep.points():
+        kept = None if folder is None else _stored(point, folder, retry)
+        if kept is None:
+            todo.append(point)
+        else:
+            add(point, kept)
+    tell()
+    for point, outcome in map_points(partial(_outcome, folder=folder, command=command), todo):
+        add(point, outcome)
+        tell()
     return [found[index] for index in np.ndindex(*sweep.shape)]
 
 
-def _outcome(point: Point, folder: Path | None, retry: bool, command: Sequence[str]) -> Outcome:
-    """Outcome of one point, from its files if they are there."""
-    kept = None if folder is None else _stored(point, folder, retry)
-    if kept is not None:
-        return kept
+def _outcome(point: Point, folder: Path | None, command: Sequence[str]) -> Outcome:
+    """Solve one point, and leave its file."""
     began = time.perf_counter()
     try:
         dataset = solve(point.run, lambda _: None)
@@ -194,7 +214,8 @@ def _outcome(point: Point, folder: Path | None, retry: bool, command: Sequence[s
     dataset.attrs |= provenance(point.run, command, time.perf_counter() - began)
     dataset.attrs["point_sha256"] = point.sha256
     if folder is not None:
-        save(dataset, _path(folder, point))
+        is_classic = isinstance(point.run.solver, PeriodicSteadyStateSettings)  # a fast method
+        save(dataset, _path(folder, point), is_classic=is_classic)
         _failure_path(folder, point).unlink(missing_ok=True)
     return Outcome(_averages(dataset))
 
@@ -311,7 +332,7 @@ def _with_status(sweep: Sweep, combined: xr.Dataset, sentences: list[str]) -> xr
 # ------------------------------------------------------------------------------------------ second order
 
 
-def _second_order_sweep(sweep: Sweep, report: Report) -> xr.Dataset:
+def second_order_sweep(sweep: Sweep, report: Report) -> xr.Dataset:
     """All points by the closed form, many at a time."""
     sentences = [""] * sweep.size
     total: dict[str, FloatArray] = {}
@@ -372,175 +393,3 @@ def _refuse_inaccurate(sweep: Sweep, total: dict[str, FloatArray], sentences: li
     failed = np.array([bool(sentence) for sentence in sentences])
     for values in total.values():
         values[failed] = np.nan
-
-
-# -------------------------------------------------------------------------------------------- validation
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How one point of a sweep compares with its exact values.
-
-    Attributes
-    ----------
-    place : str
-        Where the point is.
-    count : int
-        Numbers compared.
-    z : float
-        Largest deviation, in standard errors or in units of the error bounds.
-    label : str
-        The number that is so far off.
-    freedom : int, optional
-        Trajectories less one; None where errors are bounds.
-    """
-
-    place: str
-    count: int
-    z: float
-    label: str
-    freedom: int | None = None
-
-    def limit(self, total: int) -> float:
-        """Largest deviation that agrees when so many numbers are compared in all."""
-        return 1.0 if self.freedom is None else float(stats.t.isf(FALSE_ALARM / (2 * total), self.freedom))
-
-
-@dataclass(frozen=True)
-class SweepValidation:
-    """Outcome of `validate_sweep`; the limit is shared among all numbers of all points.
-
-    Attributes
-    ----------
-    verdicts : tuple of Verdict
-        Of each point that could be compared.
-    skipped : tuple of str
-        Points without reference, and why.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    skipped: tuple[str, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """Numbers compared at all points."""
-        return sum(verdict.count for verdict in self.verdicts)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every point agrees."""
-        return not self.disagreeing
-
-    @property
-    def disagreeing(self) -> list[str]:
-        """A line for each point that disagrees: where, and by how much."""
-        return [self._line(each) for each in self.verdicts if each.z > each.limit(self.count)]
-
-    def _line(self, verdict: Verdict) -> str:
-        unit = "times the error bound" if verdict.freedom is None else "standard errors"
-        limit = verdict.limit(self.count)
-        return f"{verdict.place}: {verdict.label} off by {verdict.z:.2f} {unit}, limit {limit:.2f}"
-
-    def __str__(self) -> str:
-        worst = self._line(max(self.verdicts, key=lambda each: each.z / each.limit(self.count)))
-        rest = f" {len(self.skipped)} points have no exact values." if self.skipped else ""
-        if self.agrees:
-            return f"Agrees: {self.count} numbers at {len(self.verdicts)} points; farthest at {worst}.{rest}"
-        beyond = f"{len(self.disagreeing)} of {len(self.verdicts)} points"
-        return f"Disagrees: {beyond} ({self.count} numbers); farthest at {worst}.{rest}"
-
-
-def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> SweepValidation:
-    """Hold every point of a combined dataset against its exact values.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        From `run_sweep`, or read by `open_dataset`.
-    progress : callable, optional
-        Receives `Progress` after every point.
-
-    Returns
-    -------
-    SweepValidation
-        Failed points are left out.
-
-    Raises
-    ------
-    InputError
-        When the dataset is not that of a sweep, or no point can be compared.
-    """
-    sweep, report = sweep_of(dataset), progress or (lambda _: None)
-    if sweep is None:
-        raise InputError("The dataset is not that of a sweep; use `validate`.")
-    whole = [point for point in sweep.points() if not dataset["failed"].values[point.index]]
-    if not whole:
-        raise InputError("All points of the sweep failed, so that nothing can be compared; see `failure`.")
-    found: list[Verdict] = []
-    skipped: list[str] = []
-    function: Callable[[Point], Verdict | str] = partial(_verdict, dataset=dataset)
-    if dataset.attrs["method"] == "second_order":
-        function = partial(_second_order_verdict, dataset=dataset, again=_second_order_sweep(sweep, report))
-    report(Progress("exact values", 0, len(whole)))
-    for done, (point, outcome) in enumerate(map_points(function, whole), start=1):
-        if isinstance(outcome, Verdict):
-            found.append(outcome)
-        else:
-            skipped.append(f"{_place(dataset, point.index)}: {outcome}")
-        report(Progress("exact values", done, len(whole)))
-    if not found:
-        raise InputError(f"No point could be compared, such as {skipped[0]}")
-    return SweepValidation(tuple(found), tuple(skipped))
-
-
-def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
-    """One point against the exact values of its machine; why not, where it has none."""
-    try:
-        validation = validate(_point_of(dataset, point))
-    except (UnstableMachineError, NotConvergedError) as error:
-        return str(error)
-    worst, count = validation.worst, validation.compared or len(validation.judged)
-    freedom = (
-        round(float(_point_of(dataset, point).attrs["trajectories"])) - 1 if validation.is_sampled else None
-    )
-    return Verdict(_place(dataset, point.index), count, abs(worst.z), worst.label, freedom)
-
-
-def _second_order_verdict(point: Point, dataset: xr.Dataset, again: xr.Dataset) -> Verdict:
-    """One point against the formulas, solved again."""
-    count, largest, label = 0, 0.0, "power"
-    for name in PERIOD_AVERAGES:
-        if name not in dataset:
-            continue
-        value, reference = (each[name].values[point.index] for each in (dataset, again))
-        error = sum(each[f"{name}_error"].values[point.index] for each in (dataset, again))
-        difference = np.abs(value - reference)
-        z = np.where(difference == 0, 0.0, difference / np.maximum(error, np.finfo(float).tiny))
-        z = np.where(np.isnan(value) & np.isnan(reference), 0.0, np.where(np.isnan(z), np.inf, z))
-        count += int(np.isfinite(reference).sum())
-        if z.max() > largest:
-            largest, label = float(z.max()), name
-    return Verdict(_place(dataset, point.index), count, largest, label)
-
-
-def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:
-    """The dataset of one point, with its attributes."""
-    chosen = dataset.isel(dict(zip(dataset.attrs["sweep_dims"], point.index, strict=True)))
-    own = [name for name in chosen.data_vars if not chosen[name].dims and name not in COMBINED]
-    attrs = {str(name): chosen[name].item() for name in own}
-    coords = {str(name): value.item() for name, value in chosen.coords.items() if not value.dims}
-    chosen = chosen.drop_vars([*own, *coords])
-    settings = point.run.solver.model_dump()
-    attrs |= {name: settings[name] for name in coords if name in settings}
-    chosen.attrs = chosen.attrs | attrs | {"machine": point.run.machine.model_dump_json()}
-    del chosen.attrs["sweep_dims"]
-    if "trajectories" in chosen.attrs:
-        chosen.attrs["trajectories"] = round(float(chosen.attrs["trajectories"]))
-    return chosen
-
-
-def _place(dataset: xr.Dataset, index: tuple[int, ...]) -> str:
-    """Where a point is, in words."""
-    dims = dataset.attrs["sweep_dims"]
-    values = [dataset[dim].values[i] for dim, i in zip(dims, index, strict=True)]
-    return ", ".join(f"{dim} = {_shown(value)}" for dim, value in zip(dims, values, strict=True))

@@ -22,11 +22,15 @@ from langevin_qtm.physics.machine import Machine
 from langevin_qtm.schema import SCHEMA_VERSION, TRAJECTORIES
 
 CHUNK_VALUES = 2**18  # 1 MiB of single-precision numbers
+NETCDF4 = {"engine": "netcdf4", "format": "NETCDF4"}
+CLASSIC = {"engine": "scipy", "format": "NETCDF3_64BIT"}
 _LOCK = threading.Lock()
 
 
-def save(dataset: xr.Dataset, path: str | Path) -> None:
+def save(dataset: xr.Dataset, path: str | Path, *, is_classic: bool = False) -> None:
     """Write a dataset as netCDF4; an older file of that name stays whole until the new one is.
+
+    The classic format is written several times faster, and holds neither trajectories nor long integers.
 
     Attributes that netCDF cannot hold are adapted: None is left out, booleans become 0 or 1, mappings
     JSON, and integers beyond 64 bits decimal strings.
@@ -39,13 +43,12 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
         When writing fails, as on a full disk. Nothing is left behind.
     """
     check_writable(path)
+    kind: Any = CLASSIC if is_classic else NETCDF4
     target = Path(path).resolve()
     temporary = target.with_name(f".langevin_qtm-{secrets.token_hex(8)}.tmp")
     try:
         with _LOCK:
-            _storable(dataset).to_netcdf(
-                temporary, engine="netcdf4", format="NETCDF4", encoding=_encoding(dataset)
-            )
+            _storable(dataset).to_netcdf(temporary, encoding=_encoding(dataset), **kind)
         temporary.replace(target)
     except (OSError, RuntimeError) as error:
         raise OSError(f"`{path}` could not be written: {error}.") from error

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 
 from llvmlite import binding
 
 from langevin_qtm.data.runfile import Run
 from langevin_qtm.data.sweep import Sweep
 
+version = cache(metadata.version)
 LIBRARIES = ("numpy", "scipy", "numba", "xarray")
 
 

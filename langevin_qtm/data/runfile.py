@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -328,17 +329,18 @@ def assign(data: dict[str, Any], key: str, value: object) -> None:
     node[_position(node, last, key, parents)] = value
 
 
-def steps_of(key: str) -> list[str]:
+@cache
+def steps_of(key: str) -> tuple[str, ...]:
     """Parts of a dotted key; quoted parts may contain dots."""
     try:
         node: Any = tomllib.loads(f"{key} = 0")
     except ValueError:
-        return key.split(".")
+        return tuple(key.split("."))
     steps = []
     while isinstance(node, dict) and len(node) == 1:
         step, node = next(iter(node.items()))
         steps.append(step)
-    return steps if node == 0 else key.split(".")
+    return tuple(steps if node == 0 else key.split("."))
 
 
 def _position(node: Any, step: str, key: str, parents: Sequence[str]) -> str | int:

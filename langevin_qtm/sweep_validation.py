@@ -1,0 +1,180 @@
+"""Validation of sweeps: every point held against its exact values, one limit for all numbers together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from langevin_qtm.data.sweep import Point, sweep_of
+from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.schema import PERIOD_AVERAGES
+from langevin_qtm.sweep import COMBINED, Report, map_points, place_of, second_order_sweep
+from langevin_qtm.validation import FALSE_ALARM, validate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one point of a sweep compares with its exact values.
+
+    Attributes
+    ----------
+    place : str
+        Where the point is.
+    count : int
+        Numbers compared.
+    z : float
+        Largest deviation, in standard errors or in units of the error bounds.
+    label : str
+        The number that is so far off.
+    freedom : int, optional
+        Trajectories less one; None where errors are bounds.
+    """
+
+    place: str
+    count: int
+    z: float
+    label: str
+    freedom: int | None = None
+
+    def limit(self, total: int) -> float:
+        """Largest deviation that agrees when so many numbers are compared in all."""
+        return 1.0 if self.freedom is None else float(stats.t.isf(FALSE_ALARM / (2 * total), self.freedom))
+
+
+@dataclass(frozen=True)
+class SweepValidation:
+    """Outcome of `validate_sweep`; the limit is shared among all numbers of all points.
+
+    Attributes
+    ----------
+    verdicts : tuple of Verdict
+        Of each point that could be compared.
+    skipped : tuple of str
+        Points without reference, and why.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Numbers compared at all points."""
+        return sum(verdict.count for verdict in self.verdicts)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every point agrees."""
+        return not self.disagreeing
+
+    @property
+    def disagreeing(self) -> list[str]:
+        """A line for each point that disagrees: where, and by how much."""
+        return [self._line(each) for each in self.verdicts if each.z > each.limit(self.count)]
+
+    def _line(self, verdict: Verdict) -> str:
+        unit = "times the error bound" if verdict.freedom is None else "standard errors"
+        limit = verdict.limit(self.count)
+        return f"{verdict.place}: {verdict.label} off by {verdict.z:.2f} {unit}, limit {limit:.2f}"
+
+    def __str__(self) -> str:
+        worst = self._line(max(self.verdicts, key=lambda each: each.z / each.limit(self.count)))
+        rest = f" {len(self.skipped)} points have no exact values." if self.skipped else ""
+        if self.agrees:
+            return f"Agrees: {self.count} numbers at {len(self.verdicts)} points; farthest at {worst}.{rest}"
+        beyond = f"{len(self.disagreeing)} of {len(self.verdicts)} points"
+        return f"Disagrees: {beyond} ({self.count} numbers); farthest at {worst}.{rest}"
+
+
+def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> SweepValidation:
+    """Hold every point of a combined dataset against its exact values.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        From `run_sweep`, or read by `open_dataset`.
+    progress : callable, optional
+        Receives `Progress` after every point.
+
+    Returns
+    -------
+    SweepValidation
+        Failed points are left out.
+
+    Raises
+    ------
+    InputError
+        When the dataset is not that of a sweep, or no point can be compared.
+    """
+    sweep, report = sweep_of(dataset), progress or (lambda _: None)
+    if sweep is None:
+        raise InputError("The dataset is not that of a sweep; use `validate`.")
+    whole = [point for point in sweep.points() if not dataset["failed"].values[point.index]]
+    if not whole:
+        raise InputError("All points of the sweep failed, so that nothing can be compared; see `failure`.")
+    found: list[Verdict] = []
+    skipped: list[str] = []
+    function: Callable[[Point], Verdict | str] = partial(_verdict, dataset=dataset)
+    if dataset.attrs["method"] == "second_order":
+        function = partial(_second_order_verdict, dataset=dataset, again=second_order_sweep(sweep, report))
+    report(Progress("exact values", 0, len(whole)))
+    for done, (point, outcome) in enumerate(map_points(function, whole), start=1):
+        if isinstance(outcome, Verdict):
+            found.append(outcome)
+        else:
+            skipped.append(f"{place_of(dataset, point.index)}: {outcome}")
+        report(Progress("exact values", done, len(whole)))
+    if not found:
+        raise InputError(f"No point could be compared, such as {skipped[0]}")
+    return SweepValidation(tuple(found), tuple(skipped))
+
+
+def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
+    """One point against the exact values of its machine; why not, where it has none."""
+    try:
+        validation = validate(_point_of(dataset, point))
+    except (UnstableMachineError, NotConvergedError) as error:
+        return str(error)
+    worst, count = validation.worst, validation.compared or len(validation.judged)
+    freedom = (
+        round(float(_point_of(dataset, point).attrs["trajectories"])) - 1 if validation.is_sampled else None
+    )
+    return Verdict(place_of(dataset, point.index), count, abs(worst.z), worst.label, freedom)
+
+
+def _second_order_verdict(point: Point, dataset: xr.Dataset, again: xr.Dataset) -> Verdict:
+    """One point against the formulas, solved again."""
+    count, largest, label = 0, 0.0, "power"
+    for name in PERIOD_AVERAGES:
+        if name not in dataset:
+            continue
+        value, reference = (each[name].values[point.index] for each in (dataset, again))
+        error = sum(each[f"{name}_error"].values[point.index] for each in (dataset, again))
+        difference = np.abs(value - reference)
+        z = np.where(difference == 0, 0.0, difference / np.maximum(error, np.finfo(float).tiny))
+        z = np.where(np.isnan(value) & np.isnan(reference), 0.0, np.where(np.isnan(z), np.inf, z))
+        count += int(np.isfinite(reference).sum())
+        if z.max() > largest:
+            largest, label = float(z.max()), name
+    return Verdict(place_of(dataset, point.index), count, largest, label)
+
+
+def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:
+    """The dataset of one point, with its attributes."""
+    chosen = dataset.isel(dict(zip(dataset["failed"].dims, point.index, strict=True)))
+    own = [name for name in chosen.data_vars if not chosen[name].dims and name not in COMBINED]
+    attrs = {str(name): chosen[name].item() for name in own}
+    coords = {str(name): value.item() for name, value in chosen.coords.items() if not value.dims}
+    chosen = chosen.drop_vars([*own, *coords])
+    settings = point.run.solver.model_dump()
+    attrs |= {name: settings[name] for name in coords if name in settings}
+    chosen.attrs = chosen.attrs | attrs | {"machine": point.run.machine.model_dump_json()}
+    del chosen.attrs["sweep_dims"]
+    if "trajectories" in chosen.attrs:
+        chosen.attrs["trajectories"] = round(float(chosen.attrs["trajectories"]))
+    return chosen
