@@ -45,6 +45,8 @@ Report = Callable[[Progress], None]
 FAILURES = (InputError, UnstableMachineError, NotConvergedError, np.linalg.LinAlgError)
 CHUNK = 2000  # points of second order between looks at the progress
 COMBINED = [n + suffix for n in PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME for suffix in ("", *UNCERTAINTY)]
+UNITS = dict.fromkeys(("relaxation_time", "time_step", "start_time", "duration", "look_ahead"), "omega_A^-1")
+UNITS |= {"noise_band": "omega_A", "wall_seconds": "s"}
 # Attributes of points that are the same for all, or belong to a point alone.
 NOT_COMBINED = {"schema_version", "machine", "seed", "title", "source", "history", "created", "cpu_name"}
 NOT_COMBINED |= {"config_json", "config_sha256", "point_sha256"}
@@ -132,12 +134,13 @@ def run_sweep(
     Raises
     ------
     InputError
-        When the folder cannot be used.
+        When the folder cannot be used, or the method knows no protocols and the first point has one.
     OSError
         When a point cannot be written.
     """
     report = progress or (lambda _: None)
     command = sys.argv if command is None else command
+    _refuse_protocols(sweep)
     began = time.perf_counter()
     if isinstance(sweep.solver, SecondOrderSettings):
         dataset = second_order_sweep(sweep, report)
@@ -149,6 +152,14 @@ def run_sweep(
     dataset.attrs["sweep_dims"] = " ".join(sweep.dims)
     dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
     return dataset
+
+
+def _refuse_protocols(sweep: Sweep) -> None:
+    """What no point can have is an error of the file, not of its points."""
+    settings = sweep.solver
+    if isinstance(settings, TransientSettings) or getattr(settings, "duration", None) is not None:
+        return
+    sweep.first.machine.require_bare_period(settings.method)
 
 
 def failures(dataset: xr.Dataset) -> list[str]:
@@ -308,9 +319,10 @@ def _with_attributes_of_points(
                 combined[name] = xr.DataArray(array, dims=sweep.dims, attrs=long_name)
         elif np.ndim(value) == 0:
             numbers = [np.nan if number is None else float(number) for number in values]
-            units = "omega_A^-1" if name in ("relaxation_time", "time_step") else "1"
             combined[name] = xr.DataArray(
-                np.array(numbers).reshape(sweep.shape), dims=sweep.dims, attrs={"units": units, **long_name}
+                np.array(numbers).reshape(sweep.shape),
+                dims=sweep.dims,
+                attrs={"units": UNITS.get(name, "1"), **long_name},
             )
     return combined
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -117,13 +118,14 @@ def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> Sweep
     whole = [point for point in sweep.points() if not dataset["failed"].values[point.index]]
     if not whole:
         raise InputError("All points of the sweep failed, so that nothing can be compared; see `failure`.")
+    if dataset.attrs["method"] == "second_order":
+        return SweepValidation(
+            tuple(_second_order_verdicts(dataset, second_order_sweep(sweep, report), whole))
+        )
     found: list[Verdict] = []
     skipped: list[str] = []
-    function: Callable[[Point], Verdict | str] = partial(_verdict, dataset=dataset)
-    if dataset.attrs["method"] == "second_order":
-        function = partial(_second_order_verdict, dataset=dataset, again=second_order_sweep(sweep, report))
     report(Progress("exact values", 0, len(whole)))
-    for done, (point, outcome) in enumerate(map_points(function, whole), start=1):
+    for done, (point, outcome) in enumerate(map_points(partial(_verdict, dataset=dataset), whole), start=1):
         if isinstance(outcome, Verdict):
             found.append(outcome)
         else:
@@ -147,21 +149,24 @@ def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
     return Verdict(place_of(dataset, point.index), count, abs(worst.z), worst.label, freedom)
 
 
-def _second_order_verdict(point: Point, dataset: xr.Dataset, again: xr.Dataset) -> Verdict:
-    """One point against the formulas, solved again."""
-    count, largest, label = 0, 0.0, "power"
-    for name in PERIOD_AVERAGES:
-        if name not in dataset:
-            continue
-        value, reference = (each[name].values[point.index] for each in (dataset, again))
-        error = sum(each[f"{name}_error"].values[point.index] for each in (dataset, again))
+def _second_order_verdicts(dataset: xr.Dataset, again: xr.Dataset, points: list[Point]) -> Iterator[Verdict]:
+    """Every point against the formulas, solved again."""
+    names = [name for name in PERIOD_AVERAGES if name in dataset and name in again]
+    shape = dataset["failed"].shape
+    deviations, counts = np.zeros((len(names), *shape)), np.zeros(shape, dtype=int)
+    for row, name in enumerate(names):
+        value, reference = (each[name].values.reshape(*shape, -1) for each in (dataset, again))
+        errors = [each[f"{name}_error"].values.reshape(*shape, -1) for each in (dataset, again)]
         difference = np.abs(value - reference)
-        z = np.where(difference == 0, 0.0, difference / np.maximum(error, np.finfo(float).tiny))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(difference == 0, 0.0, difference / (errors[0] + errors[1]))
         z = np.where(np.isnan(value) & np.isnan(reference), 0.0, np.where(np.isnan(z), np.inf, z))
-        count += int(np.isfinite(reference).sum())
-        if z.max() > largest:
-            largest, label = float(z.max()), name
-    return Verdict(place_of(dataset, point.index), count, largest, label)
+        deviations[row] = z.max(axis=-1, initial=0.0)
+        counts += np.isfinite(reference).sum(axis=-1)
+    worst = deviations.argmax(axis=0)
+    for point in points:
+        row, place = worst[point.index], place_of(dataset, point.index)
+        yield Verdict(place, int(counts[point.index]), float(deviations[row][point.index]), names[row])
 
 
 def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:
@@ -172,7 +177,8 @@ def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:
     coords = {str(name): value.item() for name, value in chosen.coords.items() if not value.dims}
     chosen = chosen.drop_vars([*own, *coords])
     settings = point.run.solver.model_dump()
-    attrs |= {name: settings[name] for name in coords if name in settings}
+    own_settings = {name: settings[name] for name in coords if name in settings}
+    attrs |= {n: json.dumps(value) if isinstance(value, dict) else value for n, value in own_settings.items()}
     chosen.attrs = chosen.attrs | attrs | {"machine": point.run.machine.model_dump_json()}
     del chosen.attrs["sweep_dims"]
     if "trajectories" in chosen.attrs:

@@ -169,6 +169,32 @@ def toml(value):
     return json.dumps(value)
 
 
+def test_transients_keep_time_behind_the_axes(path, capsys):
+    changes = {"solver.method": "transient", "solver.duration": 4.0, "solver.points": 3}
+    changes |= {"solver.start": {"kind": "factorised"}, "sweep": {"solver.start.temperature": [0.5, 0.9]}}
+    dataset = run_sweep(load_sweep(path, changes))
+    assert dataset["power"].dims == ("start_temperature", "time")
+    assert dataset["local_power"].dims == ("start_temperature", "time", "oscillator")
+    assert list(dataset["time"].values) == [0.0, 2.0, 4.0]
+    assert len(set(dataset["start"].values)) == 2
+    assert "final_mean" not in dataset
+    with pytest.raises(InputError, match="exact moments over time"):
+        validate_sweep(dataset)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ensembles_over_time_are_validated(path):
+    changes = {"solver.method": "simulate", "solver.duration": 4.0, "solver.points": 3}
+    changes |= {"sweep": {"solver.trajectories": [64, 128]}}
+    dataset = run_sweep(load_sweep(path, changes))
+    assert dataset["power_se"].dims == ("trajectories", "time")
+    assert dataset["wall_seconds"].attrs["units"] == "s"
+    assert len(set(dataset["point_seed"].values)) == 1  # one machine: one seed
+    validation = validate_sweep(dataset)
+    assert [verdict.freedom for verdict in validation.verdicts] == [63, 127]
+    assert validation.agrees
+
+
 # --------------------------------------------------------------------------------------- points as files
 
 
@@ -425,6 +451,15 @@ def test_wrong_sweep_is_status_2_and_leaves_nothing(path, capsys, change, messag
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+    assert left() == ["map.toml"]
+
+
+@pytest.mark.parametrize("method", ["second_order", "periodic_steady_state", "simulate"])
+def test_a_protocol_that_no_point_can_have_is_refused(path, capsys, method):
+    envelope = "reservoir.driven.coupling.A.envelope={ kind = 'ramp', duration = 5.0 }"
+    changes = ["--set", envelope, "--set", f"solver.method={method}"]
+    assert main(["run", str(path), "-o", "out.nc", "--quiet", *changes]) == 2
+    assert re.search(rf"`envelope` is out of reach of '{method}", capsys.readouterr().err)
     assert left() == ["map.toml"]
 
 
