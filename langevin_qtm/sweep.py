@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,10 +77,21 @@ def solve(run: Run, report: Report) -> xr.Dataset:
     return simulate(run.machine, settings, report)
 
 
-def map_points(function: Callable[[Point], T], points: Iterable[Point]) -> Iterator[tuple[Point, T]]:
-    """Apply a function to every point: the one place that decides where and in which order."""
+def map_points(
+    function: Callable[..., T], points: Iterable[Point], within: Report | None = None
+) -> Iterator[tuple[Point, T]]:
+    """Apply a function to every point: the one place that decides where and in which order.
+
+    Parameters
+    ----------
+    function : callable
+        Of a point, and of `report` where the progress within a point can be heard.
+    points : iterable of Point
+    within : callable, optional
+        Receives the `Progress` within a point.
+    """
     for point in points:
-        yield point, function(point)
+        yield point, function(point) if within is None else function(point, report=within)
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,7 @@ def run_sweep(
     folder : str or Path, optional
         Where points are kept as files; those already there are not computed again. `second_order` keeps none.
     progress : callable, optional
-        Receives `Progress` after every point.
+        Receives `Progress` after every point, and within long ones.
     retry : bool
         Whether points that failed before are tried again.
     command : sequence of str, optional
@@ -195,9 +207,13 @@ def _outcomes(
         counts["kept" if outcome.is_stored else "computed"] += 1
         counts["failed"] += bool(outcome.failure)
 
-    def tell() -> None:
+    def tell(remark: str = "") -> None:
         message = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        report(Progress("points", len(found), sweep.size, message))
+        report(Progress("points", len(found), sweep.size, "; ".join(filter(None, (message, remark)))))
+
+    def tell_within(progress: Progress) -> None:
+        if progress.total and isfinite(progress.total):
+            tell(f"{progress.stage} {min(1.0, progress.done / progress.total):.0%}")
 
     for point in sweep.points():
         kept = None if folder is None else _stored(point, folder, retry)
@@ -206,17 +222,20 @@ def _outcomes(
         else:
             add(point, kept)
     tell()
-    for point, outcome in map_points(partial(_outcome, folder=folder, command=command), todo):
+    function = partial(_outcome, folder=folder, command=command)
+    for point, outcome in map_points(function, todo, tell_within):
         add(point, outcome)
         tell()
     return [found[index] for index in np.ndindex(*sweep.shape)]
 
 
-def _outcome(point: Point, folder: Path | None, command: Sequence[str]) -> Outcome:
+def _outcome(
+    point: Point, folder: Path | None, command: Sequence[str], report: Report = lambda _: None
+) -> Outcome:
     """Solve one point, and leave its file."""
     began = time.perf_counter()
     try:
-        dataset = solve(point.run, lambda _: None)
+        dataset = solve(point.run, report)
     except FAILURES as error:
         if folder is not None:
             record = {"point_sha256": point.sha256, "error": type(error).__name__, "sentence": str(error)}

@@ -476,3 +476,24 @@ def test_progress_counts_points(path, calls):
     assert [(progress.done, progress.total) for progress in heard] == [(done, 6) for done in range(7)]
     assert heard[-1].message == "6 computed, 3 failed"
     assert len(calls) == 6
+
+
+def test_progress_within_a_long_point_is_told(path, monkeypatch, calls):
+    module = sys.modules["langevin_qtm.sampling.simulate"]
+    simulate = module.simulate
+
+    def slow(machine, settings, progress):
+        progress(Progress("prepare"))
+        progress(Progress("measure", 1.0, 4.0))
+        return simulate(machine, settings, progress)
+
+    monkeypatch.setattr(module, "simulate", slow)
+    heard: list[Progress] = []
+    run_sweep(load_sweep(path, SIMULATE), progress=heard.append)
+    assert [progress.message for progress in heard[:4]] == [
+        "",
+        "measure 25%",
+        "1 computed",
+        "1 computed; measure 25%",
+    ]
+    assert len(calls) == 6
