@@ -29,8 +29,10 @@ def companion(dataset: xr.Dataset) -> str:
     Raises
     ------
     InputError
-        When the dataset's method is not one that yields period averages.
+        When the dataset's method is not one that yields period averages, or it holds a whole sweep.
     """
+    if "sweep_dims" in dataset.attrs:
+        raise InputError("The dataset holds all points of a sweep; use `validate_sweep`.")
     method = dataset.attrs.get("method")
     if method not in COMPANIONS:
         raise InputError(

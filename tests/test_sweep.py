@@ -24,6 +24,7 @@ from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.schema import COORDINATES, PERIOD_AVERAGES
 from langevin_qtm.sweep import run_sweep
 from langevin_qtm.sweep_validation import validate_sweep
+from langevin_qtm.validation import validate
 
 TEXT = """
 title = "one oscillator"
@@ -356,6 +357,13 @@ def test_one_wrong_number_at_one_point_is_found(path, changes):
     (line,) = validation.disagreeing
     assert line.startswith("drive_frequency = 0.7, static_gamma = 0.5: power off by ")
     assert str(validation).startswith("Disagrees: 1 of 6 points")
+
+
+def test_each_kind_of_dataset_has_its_own_validation(path):
+    with pytest.raises(InputError, match=r"holds all points of a sweep; use `validate_sweep`\.$"):
+        validate(run_sweep(load_sweep(path)))
+    with pytest.raises(InputError, match=r"is not that of a sweep; use `validate`\.$"):
+        validate_sweep(second_order(load_sweep(path).first.machine))
 
 
 def test_the_limit_is_that_of_all_numbers(path, calls):
