@@ -422,6 +422,15 @@ def test_failed_points_are_status_1_with_a_list(path, capsys, calls):
     assert len(calls) == 9
 
 
+def test_long_lists_of_failed_points_are_cut(path, capsys):
+    changes = ["--set", "solver.tolerance=1e-17", "--set", "sweep.drive.frequency={start=1, stop=2, num=15}"]
+    assert main(["run", str(path), "-o", "out.nc", "--quiet", *changes]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "langevin-qtm: error: 30 of 30 points failed:"
+    assert lines[-1] == "  … and 10 more; see the variable `failure`."
+    assert len(lines) == 22
+
+
 def test_interrupt_keeps_points_and_says_how_to_go_on(path, capsys, calls, monkeypatch):
     module = sys.modules["langevin_qtm.sampling.simulate"]
     simulate = module.simulate
