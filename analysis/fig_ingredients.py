@@ -1,0 +1,162 @@
+"""Three ingredients of an extracted and precise local power: 2 x 2 x 2 maps of P_A and Q over (Ω, T).
+
+    python analysis/fig_ingredients.py [datasets] [--quick] [-o analysis/figures]
+
+Datasets: `langevin-qtm run runs/ingredients/<file>.toml -o <file>.nc`; maps that are not given are computed in
+seconds, sampled points are drawn if given or kept in `analysis/data`. Writes `fig_ingredients.pdf` and `.png`.
+
+What to see: outside the hatching power is extracted (odd rows), or its uncertainty ratio is below 2 (even rows).
+Neither happens without a phase between the drives. With one, strong coupling multiplies the extracted power by
+hundreds; a finite cut-off adds extraction at fast drives, and with the drive of B weighted by Ω/w_c it alone leaves
+anything to be extracted. Maps are of second order, the limit γ_1 -> 0; bottom: sampled numbers at the marked points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from fig_conversion import CIRCLE, STATIC, Datasets, Script, make_figure
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, SymLogNorm
+from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 7.0, 9.4  # inches
+PHASE, CUTOFF = "driven_B_phase", "driven_cutoff"
+COLUMNS = ((100.0, 12.0), (100.0, 1000.0), (0.01, 12.0), (0.01, 1000.0))  # γ_2, w_c
+CLASSICAL = 2.0
+SMALL, LARGE = 1e-5, 1e3
+POWER_NORM = SymLogNorm(SMALL, 0.5, -LARGE, LARGE)
+RATIO_NORM = LogNorm(1e-4, CLASSICAL)
+HATCH = "////"
+QUICK = {
+    "maps": {
+        "sweep.drive.frequency": {"start": 0.01, "stop": 1000.0, "num": 11, "scale": "log"},
+        "sweep.temperature.num": 7,
+    }
+}
+
+
+def draw(datasets: Datasets) -> Figure:
+    """Eight maps for each phase, those for weighted drives, and the numbers at the marked points."""
+    figure = plt.figure(figsize=(WIDTH, HEIGHT))
+    rows = figure.add_gridspec(2, 1, height_ratios=(6.0, 1.0))
+    grid = rows[0].subgridspec(6, len(COLUMNS)).subplots(sharex=True, sharey=True)
+    points = datasets.get("points")
+    for pair, (label, maps, phase) in zip(grid.reshape(3, 2, -1), families(datasets), strict=True):
+        for cells, column in zip(pair.T, COLUMNS, strict=True):
+            where = dict(zip((STATIC, CUTOFF), column, strict=True))
+            one = maps.sel({**where, "oscillator": "A"})
+            meshes = draw_power(cells[0], one), draw_ratio(cells[1], one)
+            for axes in cells:
+                mark(axes, points, {**where, PHASE: phase})
+        for axes, symbol in zip(pair[:, 0], ("P_A", "Q_{P_A}"), strict=True):
+            axes.set_ylabel(rf"${symbol}$, {label}" + "\n" + r"$T\ [\omega_A]$")
+    for axes, (gamma, cutoff) in zip(grid[0], COLUMNS, strict=True):
+        axes.set_title(rf"$\gamma_2 = {gamma:g},\ \omega_c = {cutoff:g}$", pad=4)
+    for axes in grid[-1]:
+        axes.set_xlabel(r"$\Omega\ [\omega_A]$")
+    add_bars(figure, grid, meshes)
+    if points is not None:
+        draw_numbers(rows[1].subgridspec(1, 2).subplots(), points, datasets["maps"])
+    return figure
+
+
+def families(datasets: Datasets) -> list[tuple[str, xr.Dataset, float | None]]:
+    """Label, maps and phase (none where no point belongs) of each pair of rows."""
+    maps, weighted = datasets["maps"], datasets["weighted"]
+    pairs = weighted.set_index(weighted=[CUTOFF, "drive_frequency"]).unstack("weighted")
+    quarter, zero = maps[PHASE].values.max(), 0.0
+    return [
+        (r"$\phi = \pi/2$", maps.sel({PHASE: quarter}), quarter),
+        (r"weighted", pairs, None),
+        (r"$\phi = 0$", maps.sel({PHASE: zero}), zero),
+    ]
+
+
+def draw_power(axes: Axes, one: xr.Dataset) -> QuadMesh:
+    """Local power over γ_1; hatched where it is not extracted."""
+    return draw_map(axes, one["local_power"], one["local_power"] > 0, norm=POWER_NORM, cmap="PuOr_r")
+
+
+def draw_ratio(axes: Axes, one: xr.Dataset) -> QuadMesh:
+    """Uncertainty ratio; hatched where it is not below the classical bound."""
+    imprecise = one["tur_ratio"] >= CLASSICAL
+    return draw_map(axes, one["tur_ratio"].where(~imprecise), imprecise, norm=RATIO_NORM, cmap="viridis")
+
+
+def draw_map(axes: Axes, values: xr.DataArray, hatched: xr.DataArray, **style) -> QuadMesh:
+    """Map over drive frequency and temperature, hatched where told."""
+    values, hatched = (each.transpose("temperature", "drive_frequency") for each in (values, hatched))
+    x, y = values["drive_frequency"].values, values["temperature"].values
+    mesh = axes.pcolormesh(x, y, values.values, shading="nearest", rasterized=True, **style)
+    if hatched.any():
+        with mpl.rc_context({"hatch.linewidth": 0.3}):
+            axes.contourf(x, y, hatched.values.astype(float), [0.5, 1.5], colors="none", hatches=[HATCH])
+    axes.set(xscale="log", yscale="log", xlim=x[[0, -1]], ylim=y[[0, -1]])
+    axes.set_xticks((1e-2, 1e0, 1e2))
+    return mesh
+
+
+def mark(axes: Axes, points: xr.Dataset | None, where: dict[str, float | None]) -> None:
+    """Numbers of the sampled points on their map."""
+    for index in range(points.sizes["point"] if points is not None and None not in where.values() else 0):
+        one = points.isel(point=index)
+        if all(np.isclose(float(one[key]), value) for key, value in where.items()):
+            at = float(one["drive_frequency"]), float(one["static_temperature"])
+            axes.plot(*at, "o", color="k", ms=2.2, mfc="w", mew=0.7)
+            label = {"textcoords": "offset points", "fontsize": 7, "ha": "center"}
+            box = {"facecolor": "w", "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
+            axes.annotate(f"{index + 1}", at, (0, 4), bbox=box, **label)
+
+
+def add_bars(figure: Figure, grid: np.ndarray, meshes: tuple[QuadMesh, QuadMesh]) -> None:
+    """Color bars of power and ratio."""
+    power = figure.colorbar(meshes[0], ax=list(grid[:3].flat), pad=0.01, aspect=28, extend="both")
+    power.set_label(r"local power $P_A/\gamma_1\ [\omega_A]$ (hatched: $P_A > 0$)")
+    ticks = [10.0**k for k in (-5, -3, -1, 1, 3)]
+    power.set_ticks([-t for t in reversed(ticks)] + [0.0, *ticks])
+    ratio = figure.colorbar(meshes[1], ax=list(grid[3:].flat), pad=0.01, aspect=28, extend="min")
+    ratio.set_label(r"uncertainty ratio $Q_{P_A}$ (hatched: $Q_{P_A} \geq 2$)")
+
+
+def draw_numbers(cells: Sequence[Axes], points: xr.Dataset, maps: xr.Dataset) -> None:
+    """Sampled, exact and second-order P_A and Q, relative to exact, one point after the other."""
+    names = {"local_power": "$P_A$ / exact", "tur_ratio": "$Q_{P_A}$ / exact"}
+    a, number = points.sel(oscillator="A"), np.arange(1, points.sizes["point"] + 1)
+    for axes, (name, label) in zip(cells, names.items(), strict=True):
+        exact = a[f"exact_{name}"].values
+        scale = 1 / exact
+        axes.axhline(1.0, color="k", lw=0.5, zorder=0)
+        axes.plot(number, map_values(points, maps, name) * scale, "x", color="C0", ms=4, label="second order")
+        error = np.abs(a[f"{name}_se"].values * scale)
+        axes.errorbar(number, a[name].values * scale, error, color="C1", mfc="w", label="sampled", **CIRCLE)
+        axes.set(xlabel="point", ylabel=label, ylim=(0.6, 1.5) if name == "tur_ratio" else (0.9, 1.1))
+        axes.set_xticks(number)
+        axes.tick_params(axis="x", top=False)
+    cells[0].legend(loc="upper left", ncols=2)
+
+
+def map_values(points: xr.Dataset, maps: xr.Dataset, name: str) -> np.ndarray:
+    """Second-order values at the points, in the units of the sampled ones: the nearest pixel of the map."""
+    values = []
+    for index in range(points.sizes["point"]):
+        one = points.isel(point=index)
+        at = {key: float(one[key]) for key in (PHASE, CUTOFF, STATIC, "drive_frequency")}
+        at["temperature"] = float(one["static_temperature"])
+        value = float(maps[name].sel(oscillator="A").sel(at, method="nearest"))
+        values.append(value * float(one["driven_gamma"]) if name == "local_power" else value)
+    return np.array(values)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Make the figure."""
+    make_figure(Script("ingredients", ("maps", "weighted"), ("points",), QUICK, draw), argv)
+
+
+if __name__ == "__main__":
+    main()
