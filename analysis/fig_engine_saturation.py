@@ -18,12 +18,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from fig_second_order_limits import save
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from paths import FIGURES, STYLE
+from saving import save
 
 from langevin_qtm import open_dataset
 

@@ -14,7 +14,6 @@ curve.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 from paths import FIGURES, STYLE
-from PIL import Image
+from saving import save
 
 from langevin_qtm import open_dataset
 
@@ -45,7 +44,6 @@ CUT_GAMMAS = (1e-5, 1e-4, 1e-3, 1e-2)  # panel (e)
 LABEL_GAMMA = 0.3  # where the line γ_1* is named
 MARKERS = ("o", "s", "^")
 PDF_DPI = 450
-PNG_COLORS = 256
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -57,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = open_dataset(arguments.dataset)
     with mpl.rc_context(fname=STYLE):
         figure = draw(dataset)
-        save(figure, arguments.output, NAME)
+        save(figure, arguments.output, NAME, PDF_DPI)
         plt.close(figure)
     for line in numbers(dataset):
         print(line)
@@ -95,15 +93,6 @@ def reach(dataset: xr.Dataset, level: float) -> xr.DataArray:
         pair = slice(over[0] - 1, over[0] + 1)
         rows.append(np.exp(np.interp(np.log(level), np.log(values[pair]), gamma[pair])))
     return xr.DataArray(rows, {"drive_frequency": dataset["drive_frequency"]}, name="reach")
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """PDF for print, PNG with few colors for the screen."""
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.pdf", dpi=PDF_DPI, metadata={"CreationDate": None})
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    Image.open(image).convert("RGB").quantize(PNG_COLORS).save(folder / f"{name}.png", optimize=True)
 
 
 def draw(dataset: xr.Dataset) -> Figure:

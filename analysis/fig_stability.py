@@ -15,7 +15,6 @@ two-hundredth of the strength that it takes at γ_2 = 0.5 to leave no periodic s
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from paths import FIGURES, STYLE
-from PIL import Image
+from saving import save
 
 from langevin_qtm import (
     Drive,
@@ -81,27 +80,13 @@ def main(argv: Sequence[str] | None = None, grid: Grid = FULL) -> None:
     parser = argparse.ArgumentParser(description="Figure of relaxation and stability.")
     parser.add_argument("-o", "--output", type=Path, default=FIGURES, help="folder of the figure")
     arguments = parser.parse_args(argv)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     undriven, driven = along_static_gamma(static_only, grid), along_static_gamma(converter, grid)
     coarse = Grid(grid.static_gammas, grid.drive_frequencies, grid.strengths[::2])
     strong, weak = boundary(STRONG, grid), boundary(WEAK, coarse)
     with mpl.rc_context(fname=STYLE):
         figure = draw(undriven, driven, strong, weak)
-        save(figure, arguments.output)
+        save(figure, arguments.output, NAME, PDF_DPI)
         plt.close(figure)
-
-
-def save(figure: Figure, folder: Path) -> None:
-    """PDF for print, PNG with few colors for the screen."""
-    figure.savefig(folder / f"{NAME}.pdf", dpi=PDF_DPI, metadata={"CreationDate": None})
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    few = (
-        Image.open(image)
-        .convert("RGB")
-        .quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    )
-    few.save(folder / f"{NAME}.png", optimize=True)
 
 
 def static_only(gamma: float) -> Machine:

@@ -14,7 +14,6 @@ quantum power spectrum over six decades, to a few millionths.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from paths import FIGURES, STYLE
-from PIL import Image
+from saving import save
 
 from langevin_qtm import open_dataset, periodic_steady_state
 from langevin_qtm.data.files import stored_machine
@@ -42,7 +41,6 @@ OSCILLATOR_COLORS = ("C0", "C1")
 RESERVOIR_COLORS = ("C2", "C3")
 GRAY = "0.4"
 PDF_DPI = 450  # of what is rasterized there
-PNG_COLORS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -52,19 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, default=FIGURES, help="folder of the figure")
     arguments = parser.parse_args(argv)
     dataset = open_dataset(arguments.dataset)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(fname=STYLE):
         figure = draw(dataset, exact_values(dataset))
-        save(figure, arguments.output)
+        save(figure, arguments.output, NAME, PDF_DPI)
         plt.close(figure)
-
-
-def save(figure: Figure, folder: Path) -> None:
-    """PDF for print, PNG with few colors for the screen."""
-    figure.savefig(folder / f"{NAME}.pdf", dpi=PDF_DPI, metadata={"CreationDate": None})
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    Image.open(image).convert("RGB").quantize(PNG_COLORS).save(folder / f"{NAME}.png", optimize=True)
 
 
 def exact_values(dataset: xr.Dataset) -> xr.Dataset:

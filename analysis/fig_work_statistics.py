@@ -14,7 +14,6 @@ sampled work in the classical limit, and not for c-number work at low temperatur
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from paths import FIGURES, STYLE
-from PIL import Image
+from saving import save
 
 from langevin_qtm import (
     Burst,
@@ -50,7 +49,6 @@ BINS = 61
 TEMPERATURES = (0.8, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0)  # panel (d)
 TRAJECTORIES = 16384
 COLORS = ("C0", "C1", "C2")
-PNG_COLORS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,14 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, default=FIGURES, help="folder of the figure")
     arguments = parser.parse_args(argv)
     dataset = open_dataset(arguments.dataset)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(fname=STYLE):
         figure = draw(dataset)
-        figure.savefig(arguments.output / f"{NAME}.pdf", metadata={"CreationDate": None})
-        image = io.BytesIO()
-        figure.savefig(image, format="png")
-        screen = Image.open(image).convert("RGB").quantize(PNG_COLORS)
-        screen.save(arguments.output / f"{NAME}.png", optimize=True)
+        save(figure, arguments.output, NAME)
         plt.close(figure)
 
 

@@ -7,7 +7,6 @@ and some between them.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from paths import FIGURES, STYLE
-from PIL import Image
+from saving import save
 
 from langevin_qtm import Machine, open_dataset, transient
 from langevin_qtm.data.files import stored_machine
@@ -34,7 +33,6 @@ TIME = r"time $t\ [\omega_A^{-1}]$"
 POWER = r"$[\omega_A^2]$"
 SQUARE = r"$[\omega_A^{-1}]$"
 ENERGY = r"$[\omega_A]$"
-PNG_COLORS = 256
 
 Draw = Callable[[xr.Dataset, xr.Dataset], Figure]
 
@@ -57,24 +55,10 @@ def make_figure(argv: Sequence[str] | None, name: str, description: str, draw: D
     parser.add_argument("-o", "--output", type=Path, default=FIGURES, help="folder of the figure")
     arguments = parser.parse_args(argv)
     dataset = open_dataset(arguments.dataset)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(fname=STYLE):
         figure = draw(dataset, exact_curve(dataset))
         save(figure, arguments.output, name)
         plt.close(figure)
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """PDF for print, PNG with few colors for the screen."""
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    few = (
-        Image.open(image)
-        .convert("RGB")
-        .quantize(PNG_COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    )
-    few.save(folder / f"{name}.png", optimize=True)
 
 
 def exact_curve(dataset: xr.Dataset, finer: int = FINER) -> xr.Dataset:
