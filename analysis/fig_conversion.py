@@ -7,10 +7,10 @@ computed (half a minute; `--quick`: coarser). Sampled ones are drawn if given or
 Writes `fig_conversion.pdf` and `.png`.
 
 What to see: (a) at γ_2 = 100 most of the work put in at B comes out at A, below the frequencies of the
-oscillators and again above the cut-off; at γ_2 = 0.01 only a slow drive converts. Shades: w_B from 0.3 to 0.9.
-Dots: exact, at finite γ_1; circles: sampled, filled where γ_1 is 1e-3 or less. (b) At γ_2 = 0.01 the power that
-is extracted is hundreds of times smaller. (c) At other temperatures strong coupling wins, too. (d) Sampled
-against exact.
+oscillators and again above the cut-off; at γ_2 = 0.01 only a slow drive converts. Shades: w_B from 0.3 to
+0.9. Dots: exact, at finite γ_1; circles: sampled, filled where γ_1 is 1e-3 or less. (b) At γ_2 = 0.01 the
+power that is extracted is hundreds of times smaller. (c) At other temperatures strong coupling wins, too. (d)
+Sampled against exact.
 """
 
 from __future__ import annotations
@@ -23,16 +23,26 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from published import CIRCLE, GRAY, Datasets, Script, draw_deviations, letter, make_figure
+from published import (
+    CIRCLE,
+    GRAY,
+    OMEGA,
+    STATIC,
+    Datasets,
+    Script,
+    draw_deviations,
+    each,
+    letter,
+    make_figure,
+)
 
-STATIC = "static_gamma"
-OMEGA = r"drive frequency $\Omega\ [\omega_A]$"
 WIDTH, HEIGHT = 7.0, 4.6  # inches
 CHOSEN = {"frequency_B": 0.6, "temperature": 0.1}
 COLORS = {100.0: "C1", 1.0: "C2", 0.01: "C0"}
 WEAK_DRIVE = 1e-3  # largest γ_1 of filled circles
 AXIS = {"start": 0.01, "stop": 1000.0, "scale": "log"}
 GAMMA_1 = 0.01  # of curves.toml
+SLOW_BELOW = 6.0  # between the frequencies of the oscillators and the cut-off
 QUICK = {
     "curves": {"sweep.drive.frequency": AXIS | {"num": 26}},
     "exact": {"sweep.drive.frequency": AXIS | {"num": 6}},
@@ -48,9 +58,7 @@ def draw(datasets: Datasets) -> Figure:
     draw_efficiency(efficiency, datasets)
     draw_power(power, datasets["curves"].sel(CHOSEN))
     draw_temperatures(others, ratio(datasets["curves"]).sel(frequency_B=CHOSEN["frequency_B"]))
-    if "points" in datasets:
-        symbols = {"local_power": "$P_A$", "conversion_efficiency": "$-P_A/P_B$"}
-        draw_deviations(scores, [datasets["points"]], symbols)
+    draw_deviations(scores, SCRIPT, datasets)
     letter(efficiency, power, others, scores)
     return figure
 
@@ -74,7 +82,9 @@ def draw_efficiency(axes: Axes, datasets: Datasets) -> None:
     extra = {"exact, $\\gamma_1 = 10^{-4}\\,\\omega_A$": "-", "exact, $\\gamma_1 = 10^{-2}\\,\\omega_A$": ":"}
     handles = [Line2D([], [], color=GRAY, marker=".", lw=0.6, ls=style) for style in extra.values()]
     handles.append(Line2D([], [], color=GRAY, marker="o", mfc="w", ls=""))
-    axes.legend([*lines[0], *handles], [*lines[1], *extra, "sampled"], loc="center", bbox_to_anchor=(0.52, 0.62))
+    axes.legend(
+        [*lines[0], *handles], [*lines[1], *extra, "sampled"], loc="center", bbox_to_anchor=(0.52, 0.62)
+    )
 
 
 def draw_exact(axes: Axes, dataset: xr.Dataset) -> None:
@@ -88,8 +98,7 @@ def draw_exact(axes: Axes, dataset: xr.Dataset) -> None:
 
 def draw_points(axes: Axes, points: xr.Dataset) -> None:
     """Sampled efficiencies, filled where the drive is weak."""
-    for index in range(points.sizes["point"]):
-        one = points.isel(point=index)
+    for one in each(points):
         color = COLORS[float(one[STATIC])]
         fill = color if float(one["driven_gamma"]) <= WEAK_DRIVE else "w"
         y, error = float(one["conversion_efficiency"]), float(one["conversion_efficiency_se"])
@@ -129,9 +138,32 @@ def ratio(dataset: xr.Dataset) -> xr.DataArray:
     return -power.sel(oscillator="A", drop=True) / power.sel(oscillator="B", drop=True)
 
 
+def numbers(datasets: Datasets) -> list[str]:
+    """Largest efficiencies by static coupling, and the extracted power they come with."""
+    chosen = datasets["curves"].sel(CHOSEN)
+    efficiency, power = ratio(chosen), -chosen["local_power"].sel(oscillator="A") / GAMMA_1
+    lines = []
+    for gamma in COLORS:
+        one = efficiency.sel({STATIC: gamma})
+        for low, high, where in ((None, SLOW_BELOW, "slow"), (SLOW_BELOW, None, "fast")):
+            part = one.sel(drive_frequency=slice(low, high))
+            best = part.isel(drive_frequency=int(part.argmax("drive_frequency")))
+            omega = float(best["drive_frequency"])
+            extracted = float(power.sel({STATIC: gamma, "drive_frequency": omega}))
+            lines.append(
+                f"γ_2 = {gamma:g}: largest -P_A/P_B of {where} drives {float(best):.2f} at Ω = {omega:.3g}, "
+                f"where -P_A/γ_1 = {extracted:.2g}."
+            )
+    return lines
+
+
+COMPARED = {"local_power": "$P_A$", "conversion_efficiency": "$-P_A/P_B$"}
+SCRIPT = Script("conversion", ("curves", "exact"), ("points",), COMPARED, draw, numbers, QUICK)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the figure."""
-    make_figure(Script("conversion", ("curves", "exact"), ("points",), QUICK, draw), argv)
+    make_figure(SCRIPT, argv)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
     python analysis/fig_ingredients.py [datasets] [--quick] [-o analysis/figures]
 
-Datasets: `langevin-qtm run runs/ingredients/<file>.toml -o <file>.nc`; maps that are not given are computed in
-seconds, sampled points are drawn if given or kept in `analysis/data`. Writes `fig_ingredients.pdf` and `.png`.
+Datasets: `langevin-qtm run runs/ingredients/<file>.toml -o <file>.nc`; maps that are not given are computed
+in seconds, sampled points are drawn if given or kept in `analysis/data`. Writes `fig_ingredients.pdf` and
+`.png`.
 
-What to see: outside the hatching power is extracted (odd rows), or its uncertainty ratio is below 2 (even rows).
-Neither happens without a phase between the drives. With one, strong coupling multiplies the extracted power by
-hundreds; a finite cut-off adds extraction at fast drives, and with the drive of B weighted by Ω/w_c it alone leaves
-anything to be extracted. Maps are of second order, the limit γ_1 -> 0; bottom: sampled numbers at the marked points.
+What to see: outside the hatching power is extracted (odd rows), or its uncertainty ratio is below 2 (even
+rows). Neither happens without a phase between the drives. With one, two regions are both: fast drives, if all
+three ingredients are there, and slow drives of cold machines, where memory does not matter and strong
+coupling multiplies the power by hundreds. With the drive of B weighted by Ω/w_c memory matters at slow
+drives, too. Maps are of second order, the limit γ_1 -> 0; bottom: sampled and exact numbers at the marked
+points.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from fig_conversion import CIRCLE, STATIC, Datasets, Script, make_figure
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
+from published import CIRCLE, STATIC, Datasets, Script, each, make_figure, of_first
 
-WIDTH, HEIGHT = 7.0, 9.4  # inches
+WIDTH, MAPS, NUMBERS = 7.0, 8.1, 1.3  # inches: maps, and below them the sampled numbers
 PHASE, CUTOFF = "driven_B_phase", "driven_cutoff"
 COLUMNS = ((100.0, 12.0), (100.0, 1000.0), (0.01, 12.0), (0.01, 1000.0))  # γ_2, w_c
 CLASSICAL = 2.0
@@ -35,7 +38,7 @@ RATIO_NORM = LogNorm(1e-4, CLASSICAL)
 HATCH = "////"
 QUICK = {
     "maps": {
-        "sweep.drive.frequency": {"start": 0.01, "stop": 1000.0, "num": 11, "scale": "log"},
+        "sweep.drive.frequency": {"start": 0.01, "stop": 10000.0, "num": 13, "scale": "log"},
         "sweep.temperature.num": 7,
     }
 }
@@ -43,10 +46,12 @@ QUICK = {
 
 def draw(datasets: Datasets) -> Figure:
     """Eight maps for each phase, those for weighted drives, and the numbers at the marked points."""
-    figure = plt.figure(figsize=(WIDTH, HEIGHT))
-    rows = figure.add_gridspec(2, 1, height_ratios=(6.0, 1.0))
-    grid = rows[0].subgridspec(6, len(COLUMNS)).subplots(sharex=True, sharey=True)
     points = datasets.get("points")
+    figure = plt.figure(figsize=(WIDTH, MAPS if points is None else MAPS + NUMBERS))
+    rows = figure.add_gridspec(
+        1 if points is None else 2, 1, height_ratios=(MAPS, NUMBERS)[: 1 if points is None else 2]
+    )
+    grid = rows[0].subgridspec(6, len(COLUMNS)).subplots(sharex=True, sharey=True)
     for pair, (label, maps, phase) in zip(grid.reshape(3, 2, -1), families(datasets), strict=True):
         for cells, column in zip(pair.T, COLUMNS, strict=True):
             where = dict(zip((STATIC, CUTOFF), column, strict=True))
@@ -62,7 +67,7 @@ def draw(datasets: Datasets) -> Figure:
         axes.set_xlabel(r"$\Omega\ [\omega_A]$")
     add_bars(figure, grid, meshes)
     if points is not None:
-        draw_numbers(rows[1].subgridspec(1, 2).subplots(), points, datasets["maps"])
+        draw_numbers(rows[1].subgridspec(1, 2).subplots(), points)
     return figure
 
 
@@ -98,20 +103,21 @@ def draw_map(axes: Axes, values: xr.DataArray, hatched: xr.DataArray, **style) -
         with mpl.rc_context({"hatch.linewidth": 0.3}):
             axes.contourf(x, y, hatched.values.astype(float), [0.5, 1.5], colors="none", hatches=[HATCH])
     axes.set(xscale="log", yscale="log", xlim=x[[0, -1]], ylim=y[[0, -1]])
-    axes.set_xticks((1e-2, 1e0, 1e2))
+    axes.set_xticks((1e-2, 1e0, 1e2, 1e4))
     return mesh
 
 
 def mark(axes: Axes, points: xr.Dataset | None, where: dict[str, float | None]) -> None:
     """Numbers of the sampled points on their map."""
-    for index in range(points.sizes["point"] if points is not None and None not in where.values() else 0):
-        one = points.isel(point=index)
+    if points is None or None in where.values():
+        return
+    for index, one in enumerate(each(points), start=1):
         if all(np.isclose(float(one[key]), value) for key, value in where.items()):
             at = float(one["drive_frequency"]), float(one["static_temperature"])
             axes.plot(*at, "o", color="k", ms=2.2, mfc="w", mew=0.7)
             label = {"textcoords": "offset points", "fontsize": 7, "ha": "center"}
             box = {"facecolor": "w", "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
-            axes.annotate(f"{index + 1}", at, (0, 4), bbox=box, **label)
+            axes.annotate(f"{index}", at, (0, 4), bbox=box, **label)
 
 
 def add_bars(figure: Figure, grid: np.ndarray, meshes: tuple[QuadMesh, QuadMesh]) -> None:
@@ -124,38 +130,46 @@ def add_bars(figure: Figure, grid: np.ndarray, meshes: tuple[QuadMesh, QuadMesh]
     ratio.set_label(r"uncertainty ratio $Q_{P_A}$ (hatched: $Q_{P_A} \geq 2$)")
 
 
-def draw_numbers(cells: Sequence[Axes], points: xr.Dataset, maps: xr.Dataset) -> None:
+def draw_numbers(cells: Sequence[Axes], points: xr.Dataset) -> None:
     """Sampled, exact and second-order P_A and Q, relative to exact, one point after the other."""
-    names = {"local_power": "$P_A$ / exact", "tur_ratio": "$Q_{P_A}$ / exact"}
-    a, number = points.sel(oscillator="A"), np.arange(1, points.sizes["point"] + 1)
-    for axes, (name, label) in zip(cells, names.items(), strict=True):
-        exact = a[f"exact_{name}"].values
-        scale = 1 / exact
+    points, number = of_first(points), np.arange(1, points.sizes["point"] + 1)
+    for axes, (name, symbol) in zip(cells, COMPARED.items(), strict=True):
+        scale = 1 / points[f"exact_{name}"].values
+        second, sampled = (points[key].values * scale for key in (f"second_order_{name}", name))
+        error = np.abs(points[f"{name}_se"].values * scale)
         axes.axhline(1.0, color="k", lw=0.5, zorder=0)
-        axes.plot(number, map_values(points, maps, name) * scale, "x", color="C0", ms=4, label="second order")
-        error = np.abs(a[f"{name}_se"].values * scale)
-        axes.errorbar(number, a[name].values * scale, error, color="C1", mfc="w", label="sampled", **CIRCLE)
-        axes.set(xlabel="point", ylabel=label, ylim=(0.6, 1.5) if name == "tur_ratio" else (0.9, 1.1))
-        axes.set_xticks(number)
+        axes.plot(number, second, "x", color="C0", ms=4, label="second order")
+        axes.errorbar(number, sampled, error, color="C1", mfc="w", label="sampled", **CIRCLE)
+        axes.set(xlabel="point", ylabel=f"{symbol} / exact", ylim=SHOWN[name], xticks=number)
         axes.tick_params(axis="x", top=False)
     cells[0].legend(loc="upper left", ncols=2)
 
 
-def map_values(points: xr.Dataset, maps: xr.Dataset, name: str) -> np.ndarray:
-    """Second-order values at the points, in the units of the sampled ones: the nearest pixel of the map."""
-    values = []
-    for index in range(points.sizes["point"]):
-        one = points.isel(point=index)
-        at = {key: float(one[key]) for key in (PHASE, CUTOFF, STATIC, "drive_frequency")}
-        at["temperature"] = float(one["static_temperature"])
-        value = float(maps[name].sel(oscillator="A").sel(at, method="nearest"))
-        values.append(value * float(one["driven_gamma"]) if name == "local_power" else value)
-    return np.array(values)
+def numbers(datasets: Datasets) -> list[str]:
+    """Share of each map where power is extracted, precise, and both."""
+    lines = []
+    for label, maps, _ in families(datasets):
+        for gamma, cutoff in COLUMNS:
+            one = maps.sel({STATIC: gamma, CUTOFF: cutoff, "oscillator": "A"})
+            extracted, precise = one["local_power"] < 0, one["tur_ratio"] < CLASSICAL
+            shares = [f"{float(each.mean()):.0%}" for each in (extracted, precise, extracted & precise)]
+            largest = float((-one["local_power"]).where(extracted & precise, 0.0).max())
+            lines.append(
+                f"{NAMES[label]}, γ_2 = {gamma:g}, w_c = {cutoff:g}: extracted on {shares[0]} of the map, "
+                f"precise on {shares[1]}, both on {shares[2]}, there up to -P_A/γ_1 = {largest:.2g}."
+            )
+    return lines
+
+
+COMPARED = {"local_power": "$P_A$", "tur_ratio": "$Q_{P_A}$"}
+SHOWN = {"local_power": (0.9, 1.1), "tur_ratio": (0.6, 1.5)}
+NAMES = {r"$\phi = \pi/2$": "Phase π/2", "weighted": "Phase π/2, weighted", r"$\phi = 0$": "Phase 0"}
+SCRIPT = Script("ingredients", ("maps", "weighted"), ("points",), COMPARED, draw, numbers, QUICK)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the figure."""
-    make_figure(Script("ingredients", ("maps", "weighted"), ("points",), QUICK, draw), argv)
+    make_figure(SCRIPT, argv)
 
 
 if __name__ == "__main__":

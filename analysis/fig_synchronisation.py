@@ -3,13 +3,13 @@
     python analysis/fig_synchronisation.py [datasets] [--quick] [-o analysis/figures]
 
 Datasets: `langevin-qtm run runs/synchronisation/<file>.toml -o <file>.nc`; exact ones that are not given are
-computed in seconds, sampled ones are drawn if given or kept in `analysis/data`. Writes `fig_synchronisation.pdf`
-and `.png`.
+computed in seconds, sampled ones are drawn if given or kept in `analysis/data`. Writes
+`fig_synchronisation.pdf` and `.png`.
 
-What to see: (a) C vanishes for weak coupling to the common reservoir and goes towards -1 for strong coupling, the
-more so the lower the temperature. (b) At strong coupling locking sets in where T falls below the frequencies.
-(c) Whatever the detuning. Curves: zeroth order in the driven coupling; circles: sampled, driven at γ_1 = 0.01.
-(d) Sampled against the exact steady state of the same machines.
+What to see: (a) C vanishes for weak coupling to the common reservoir and goes towards -1 for strong coupling,
+the more so the lower the temperature. (b) At strong coupling locking sets in where T falls below the
+frequencies. (c) Whatever the detuning. Curves: zeroth order in the driven coupling; circles: sampled, driven
+at γ_1 = 0.01. (d) Sampled against the exact steady state of the same machines.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from fig_conversion import CIRCLE, GAMMA, STATIC, Datasets, Script, draw_deviations, letter, make_figure
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from published import CIRCLE, GAMMA, STATIC, Datasets, Script, draw_deviations, letter, make_figure
 
 WIDTH, HEIGHT = 7.0, 4.8  # inches
 DETUNED = 0.6  # w_B of panels (a) and (b)
@@ -51,8 +51,7 @@ def draw(datasets: Datasets) -> Figure:
     draw_family(grid[0, 0], coldest_first, STATIC, "temperature", "T", points)
     draw_family(grid[0, 1], temperature.sel(frequency_B=DETUNED), "temperature", STATIC, r"\gamma_2", points)
     draw_detunings(grid[1, 0], coupling)
-    if points is not None:
-        draw_deviations(grid[1, 1], [points], {"pearson": "$C$", "local_power": "$P_A$"})
+    draw_deviations(grid[1, 1], SCRIPT, datasets)
     grid[0, 0].set(xlabel=GAMMA, ylabel=PEARSON)
     grid[0, 1].set(xlabel=TEMPERATURE, ylabel=PEARSON)
     letter(*grid.flat)
@@ -99,9 +98,29 @@ def draw_detunings(axes: Axes, values: xr.DataArray) -> None:
     axes.legend(loc="lower left")
 
 
+def numbers(datasets: Datasets) -> list[str]:
+    """C at the ends of the curves, by temperature."""
+    curves = datasets["coupling"]["pearson"].sel(frequency_B=DETUNED)
+    return [
+        f"T = {temperature:g}: C = "
+        + ", ".join(
+            f"{float(curve.sel({STATIC: gamma}, method='nearest')):.2g} at γ_2 = {gamma:g}"
+            for gamma in (1e-4, 0.01, 1.0, 100.0)
+        )
+        + "."
+        for temperature, curve in zip(
+            curves["temperature"].values, curves.transpose("temperature", ...), strict=True
+        )
+    ]
+
+
+COMPARED = {"pearson": "$C$", "local_power": "$P_A$"}
+SCRIPT = Script("synchronisation", ("coupling", "temperature"), ("points",), COMPARED, draw, numbers, QUICK)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the figure."""
-    make_figure(Script("synchronisation", ("coupling", "temperature"), ("points",), QUICK, draw), argv)
+    make_figure(SCRIPT, argv)
 
 
 if __name__ == "__main__":

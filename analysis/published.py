@@ -1,4 +1,5 @@
-"""What the figures of published results share: datasets of their run files, and sampled against exact numbers.
+"""What the figures of published results share: datasets of their run files, and sampled against exact
+numbers.
 
 A figure draws the datasets of the run files in `runs/<name>`. Exact curves and maps that are not given on the
 command line nor kept in `analysis/data` are computed; sampled ones, which take minutes, are left out.
@@ -31,6 +32,9 @@ GRAY = "0.4"
 CIRCLE = {"fmt": "o", "ms": 4.0, "mew": 0.9, "elinewidth": 0.9, "zorder": 4}
 MARKERS, COLORS = "osD^v", ("C0", "C1", "C2", "C3", "C4")
 PDF_DPI = 450  # of maps
+STATIC = "static_gamma"  # dim of γ_2
+OMEGA = r"drive frequency $\Omega\ [\omega_A]$"
+GAMMA = r"static coupling $\gamma_2\ [\omega_A]$"
 
 Datasets = Mapping[str, xr.Dataset]
 
@@ -176,27 +180,23 @@ def each(points: xr.Dataset) -> Iterator[xr.Dataset]:
 # ------------------------------------------------------------------------------------------------- panels
 
 
-def draw_deviations(axes: Axes, points: Sequence[xr.Dataset], compared: Mapping[str, str]) -> None:
-    """Deviations of all points in standard errors, one after the other; ±2 shaded.
-
-    Parameters
-    ----------
-    axes : Axes
-    points : sequence of datasets
-        Of `collect`.
-    compared : mapping
-        Symbols by variable.
-    """
+def draw_deviations(axes: Axes, script: Script, datasets: Datasets) -> None:
+    """Deviations of all sampled points in standard errors, one after the other; ±2 shaded."""
+    points = [of_first(datasets[stem]) for stem in script.sampled if stem in datasets]
+    axes.set(xlabel="sampled point", ylabel=r"deviation $[\sigma]$")
+    if not points:
+        axes.text(0.5, 0.5, "nothing sampled yet", transform=axes.transAxes, ha="center", va="center")
+        return
     axes.axhspan(-2, 2, color="0.92", zorder=0, lw=0)
     axes.axhline(0.0, color="k", lw=0.5, zorder=1)
     largest = 4.0
-    for (name, symbol), marker, color in zip(compared.items(), MARKERS, COLORS, strict=False):
-        z = np.concatenate([deviation(of_first(one), name).values for one in points])
+    for (name, symbol), marker, color in zip(script.compared.items(), MARKERS, COLORS, strict=False):
+        z = np.concatenate([deviation(one, name).values for one in points])
         axes.plot(np.arange(1, len(z) + 1), z, marker, color=color, mfc="w", mew=0.9, ls="", label=symbol)
         largest = max(largest, np.nanmax(np.abs(z), initial=0.0))
-    axes.set(xlabel="sampled point", ylabel=r"deviation $[\sigma]$", ylim=(-1.05 * largest, 1.35 * largest))
+    axes.set_ylim(-1.05 * largest, 1.35 * largest)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="upper right", ncols=len(compared))
+    axes.legend(loc="upper right", ncols=len(script.compared))
 
 
 def letter(*cells: Axes) -> None:
