@@ -22,6 +22,7 @@ from paths import ANALYSIS, DATA, FIGURES, STYLE
 from saving import save
 
 from langevin_qtm import load_sweep, open_dataset, run_sweep
+from langevin_qtm.report import error_number, number
 
 RUNS = ANALYSIS.parent / "runs"
 ROUTES = {
@@ -154,8 +155,9 @@ def table(points: xr.Dataset, compared: Mapping[str, str]) -> list[str]:
             z = deviation(one, name).item()
             if np.isfinite(z):
                 value, error = one[name].item(), one[f"{name}_se"].item()
-                others = [f"{one[f'{route}_{name}'].item():.4g}" for route in ROUTES]
-                cells = [where, symbol, f"{value:.4g} ± {error:.1g}", others[0], f"{z:+.1f}", others[1]]
+                exact, second = (number(one[f"{route}_{name}"].item(), error) for route in ROUTES)
+                sampled = f"{number(value, error)} ± {error_number(error)}"
+                cells = [where, symbol, sampled, exact, f"{z:+.1f}", second]
                 lines.append(f"| {' | '.join(cells)} |")
     return lines
 

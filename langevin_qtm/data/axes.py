@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -126,6 +126,14 @@ class Axis:
             for key, column in zip(self.keys, columns, strict=True)
         }
         return {self.dim: index, **beside}
+
+    def without(self, is_stale: Callable[[str], bool]) -> Axis | None:
+        """The axis without some of its keys; None if it has no others."""
+        kept = [column for column, key in enumerate(self.keys) if not is_stale(key)]
+        if not kept:
+            return None
+        rows = tuple(tuple(row[column] for column in kept) for row in self.rows)
+        return replace(self, keys=tuple(self.keys[column] for column in kept), rows=rows)
 
     def spec(self) -> Any:
         """The axis as a run file may hold it, every value spelled out."""

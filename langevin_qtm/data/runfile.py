@@ -309,14 +309,18 @@ def overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[st
     """The tables with values replaced, the method of the solver first."""
     method = overrides.get("solver.method")
     solver = data.get("solver")
-    if isinstance(solver, dict) and isinstance(method, str) and method in SETTINGS:
-        previous = solver.get("method")
-        if previous != method and isinstance(previous, str) and previous in SETTINGS:
-            stale = SETTINGS[previous].model_fields.keys() - SETTINGS[method].model_fields.keys()
-            data = data | {"solver": {key: value for key, value in solver.items() if key not in stale}}
+    if isinstance(solver, dict) and isinstance(method, str):
+        stale = stale_settings(solver, {"method": method})
+        data = data | {"solver": {key: value for key, value in solver.items() if key not in stale}}
     for key, value in overrides.items():
         assign(data, key, deepcopy(value))
     return data
+
+
+def stale_settings(before: Any, after: Any) -> set[str]:
+    """Settings of one table `[solver]` that the method of another does not know."""
+    old, new = (SETTINGS.get(table_or_empty(each).get("method", "")) for each in (before, after))
+    return set() if old is None or new is None else set(old.model_fields) - set(new.model_fields)
 
 
 def assign(data: dict[str, Any], key: str, value: object) -> None:

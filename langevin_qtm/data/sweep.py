@@ -29,6 +29,7 @@ from langevin_qtm.data.runfile import (
     label,
     overridden,
     read_tables,
+    stale_settings,
     steps_of,
     table_or_empty,
 )
@@ -214,7 +215,8 @@ def from_tables(data: dict[str, Any], overrides: Mapping[str, object] | None = N
     if is_given and not entries:
         raise InputError('`sweep` is empty; add an axis such as `"drive.frequency" = [0.1, 0.2]`.')
     axes = [read_axis(entry, spec, data) for entry, spec in entries.items()]
-    data = overridden(data, given)
+    before, data = data.get("solver"), overridden(data, given)
+    axes = _without_stale(axes, stale_settings(before, data.get("solver")))
     if not axes:
         return build(data)
     refuse_clashes(axes)
@@ -276,6 +278,16 @@ def _without_pinned(entries: dict[str, Any], key: str, data: dict[str, Any]) -> 
         if not is_swept:
             kept[entry] = spec
     return kept
+
+
+def _without_stale(axes: list[Axis], stale: set[str]) -> list[Axis]:
+    """Axes without the settings that a new method of the solver does not know."""
+
+    def is_stale(key: str) -> bool:
+        first, second, *_ = (*steps_of(key), "")
+        return first == "solver" and second in stale
+
+    return [axis for axis in (axis.without(is_stale) for axis in axes) if axis is not None]
 
 
 # ------------------------------------------------------------------------------------- seeds and hashes

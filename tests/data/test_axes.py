@@ -409,3 +409,16 @@ def test_a_key_swept_with_others_cannot_be_pinned(load):
             't = { keys = ["drive.frequency", "medium.frequencies.B"], values = [1] }',
             {"drive.frequency": 1.0},
         )
+
+
+def test_a_new_method_drops_the_settings_of_the_old_one_from_the_axes(load):
+    lines = '"solver.seed" = [1, 2]\n[sweep.point]\nkeys = ["drive.frequency", "solver.periods"]\n'
+    lines += "values = [[0.1, 64], [0.2, 128]]"
+    sweep = load(lines, {"solver": {"method": "second_order"}})
+    assert [(axis.dim, axis.keys, axis.rows) for axis in sweep.axes] == [
+        ("point", ("drive.frequency",), ((0.1,), (0.2,)))
+    ]
+    assert [run.solver.method for run in sweep.runs] == ["second_order"] * 2
+    assert load(lines, {"solver.method": "periodic_steady_state"}).runs[1].machine == sweep.runs[1].machine
+    kept = load(lines, {"solver.method": "simulate"})
+    assert [axis.keys for axis in kept.axes] == [("solver.seed",), ("drive.frequency", "solver.periods")]
