@@ -1,9 +1,10 @@
 """Every number that texts quote of the published results, written from datasets.
 
-    python analysis/numbers.py            # print them
-    python analysis/numbers.py --write    # put them into the marked blocks of README.md and analysis/README.md
-    python analysis/numbers.py --check    # exit status 1 if a block says something else
+    python analysis/write_numbers.py            # print them
+    python analysis/write_numbers.py --write    # put them into the marked blocks of the texts
+    python analysis/write_numbers.py --check    # exit status 1 if a block says something else
 
+Texts are README.md and analysis/README.md. (A module `numbers` here would hide that of the standard library.)
 A block stands between the lines `<!-- numbers: NAME -->` and `<!-- end -->`, NAME being that of a figure; in
 `<!-- numbers: deviations -->` stand the deviations of all sampled points. Exact datasets are taken from
 `analysis/data` or computed; blocks of figures without their sampled datasets are left as they are.
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.write and after != before:
             path.write_text(after, encoding="utf-8")
         if given.check and after != before:
-            print(f"{path.name}: numbers are stale; python analysis/numbers.py --write")
+            print(f"{path.name}: numbers are stale; python analysis/write_numbers.py --write")
             stale = 1
     return stale
 
