@@ -41,7 +41,7 @@ VARIANTS = [{**CHOSEN, "frequency_B": 0.3}, {**CHOSEN, "frequency_B": 0.9}]
 VARIANTS += [{**CHOSEN, "temperature": 0.05}, {**CHOSEN, "temperature": 0.2}]
 VARIANT_STYLES = (":", "--", "-.", (0, (6, 2)))
 CLASSICAL = 2.0
-LIMITS = {FAST: (0.5, 1e6), SLOW: (5e-3, 1e3)}  # of Q
+LIMITS = {FAST: (0.02, 1e6), SLOW: (5e-3, 1e3)}  # of Q
 SAMPLED = {SLOW: "points", FAST: "points_fast"}
 EXACT_COLORS = {0.01: "C2", 1e-3: "C1", 1e-4: "C2"}  # by γ_1
 RATIO = r"uncertainty ratio $Q_{P_A}$"
@@ -84,7 +84,7 @@ def draw_plane(axes: Axes, datasets: Datasets, omega: float) -> None:
     axes.axhspan(1e-9, CLASSICAL, color="0.92", zorder=0, lw=0)
     axes.set(xlim=(-0.75, 0.02), ylim=LIMITS[omega], xlabel="Pearson coefficient $C$", ylabel=RATIO)
     axes.text(0.03, 0.96, rf"$\Omega = {omega:g}\,\omega_A$", transform=axes.transAxes, va="top")
-    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.9)} if omega == SLOW else {"loc": (0.4, 0.09)}
+    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.9)} if omega == SLOW else {"loc": (0.3, 0.03)}
     axes.legend(ncols=1 if omega == SLOW else 2, fontsize=7, **place)
 
 
@@ -120,8 +120,8 @@ def draw_couplings(axes: Axes, curves: xr.Dataset) -> None:
     right.plot(pearson[STATIC], -pearson, color=GRAY, lw=0.8)
     right.set(ylim=(0.0, 0.65), ylabel="$-C$ (gray)")
     axes.axhspan(1e-9, CLASSICAL, color="0.92", zorder=0, lw=0)
-    axes.set(xlim=curves[STATIC].values[[0, -1]], ylim=(5e-3, 1e8), xlabel=GAMMA, ylabel=RATIO)
-    axes.legend(loc="upper left", ncols=2, fontsize=7)
+    axes.set(xlim=curves[STATIC].values[[0, -1]], ylim=(5e-3, 1e11), xlabel=GAMMA, ylabel=RATIO)
+    axes.legend(loc="upper left", ncols=2)
 
 
 def numbers(datasets: Datasets) -> list[str]:
