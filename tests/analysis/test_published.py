@@ -294,8 +294,8 @@ def test_power_is_extracted_only_with_a_phase_and_precise_at_fast_drives_with_al
             assert bool(fast.any()) == is_complete, (label, gamma, cutoff)
 
 
-def test_maps_hatch_where_nothing_is_extracted(modules, datasets, drawn):
-    script, grid = modules["fig_ingredients"], drawn("ingredients").axes
+def test_maps_hatch_where_nothing_is_extracted(datasets, drawn):
+    grid = drawn("ingredients").axes
     maps = datasets["ingredients"]["maps"]
     one = maps.sel(static_gamma=100.0, driven_cutoff=12.0, oscillator="A")
     one = one.isel(driven_B_phase=-1)
