@@ -113,13 +113,21 @@ def collect(script: Script, given: Sequence[xr.Dataset] = (), quick: bool = Fals
 
 
 def with_routes(sampled: xr.Dataset, routes: Datasets, names: Sequence[str]) -> xr.Dataset:
-    """The sampled dataset with the numbers of the same machines by other routes, `<route>_<name>`."""
+    """The sampled dataset with the numbers of the same machines by other routes, `<route>_<name>`.
+
+    Added is `<name>_bias`, too: the error that the run allows itself for its step and its noise, relative to
+    the largest number of the variable at that point, as in `validate`.
+    """
     added = {}
     for route, dataset in routes.items():
         for name in names:
-            added[f"{route}_{name}"] = dataset[name].drop_attrs().drop_vars("oscillator", errors="ignore")
+            added[f"{route}_{name}"] = dataset[name]
             if f"{name}_error" in dataset:
                 added[f"{route}_{name}_error"] = dataset[f"{name}_error"].fillna(0.0)
+    allowance = sampled["step_error"] + sampled["noise_fit_error"]
+    for name in names:
+        others = [dim for dim in sampled[name].dims if dim not in allowance.dims]
+        added[f"{name}_bias"] = allowance * np.abs(sampled[name]).max(others)
     return sampled.assign({name: (value.dims, value.values) for name, value in added.items()})
 
 
@@ -129,9 +137,9 @@ def of_first(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def deviation(dataset: xr.Dataset, name: str) -> xr.DataArray:
-    """Sampled minus exact in standard errors, the numerical error of the exact one included."""
-    error = dataset.get(f"exact_{name}_error", 0.0)
-    return (dataset[name] - dataset[f"exact_{name}"]) / np.hypot(dataset[f"{name}_se"], error)
+    """Sampled minus exact in standard errors, with the numerical errors of both."""
+    error = np.hypot(dataset[f"{name}_se"], dataset[f"{name}_bias"])
+    return (dataset[name] - dataset[f"exact_{name}"]) / np.hypot(error, dataset[f"exact_{name}_error"])
 
 
 def tables(script: Script, datasets: Datasets) -> list[str]:

@@ -29,7 +29,13 @@ BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end -->)", re.S)
 def block(script: Script, datasets: Datasets) -> str:
     """Sentences and table of one figure in Markdown."""
     sentences = [f"- {sentence}" for sentence in script.numbers(datasets)]
-    folded = ["", "<details><summary>Sampled against exact</summary>", *tables(script, datasets), "", "</details>"]
+    folded = [
+        "",
+        "<details><summary>Sampled against exact</summary>",
+        *tables(script, datasets),
+        "",
+        "</details>",
+    ]
     return "\n".join([*sentences, *folded]) + "\n"
 
 
