@@ -26,7 +26,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
-from published import CIRCLE, STATIC, Datasets, Script, each, make_figure, of_first
+from published import CIRCLE, STATIC, Datasets, Script, draw_deviations, each, make_figure, of_first
 
 WIDTH, MAPS, NUMBERS = 7.0, 8.1, 1.3  # inches: maps, and below them the sampled numbers
 PHASE, CUTOFF = "driven_B_phase", "driven_cutoff"
@@ -67,7 +67,9 @@ def draw(datasets: Datasets) -> Figure:
         axes.set_xlabel(r"$\Omega\ [\omega_A]$")
     add_bars(figure, grid, meshes)
     if points is not None:
-        draw_numbers(rows[1].subgridspec(1, 2).subplots(), points)
+        cells = rows[1].subgridspec(1, 2).subplots()
+        draw_powers(cells[0], points)
+        draw_deviations(cells[1], SCRIPT, datasets)
     return figure
 
 
@@ -130,19 +132,18 @@ def add_bars(figure: Figure, grid: np.ndarray, meshes: tuple[QuadMesh, QuadMesh]
     ratio.set_label(r"uncertainty ratio $Q_{P_A}$ (hatched: $Q_{P_A} \geq 2$)")
 
 
-def draw_numbers(cells: Sequence[Axes], points: xr.Dataset) -> None:
-    """Sampled, exact and second-order P_A and Q, relative to exact, one point after the other."""
+def draw_powers(axes: Axes, points: xr.Dataset) -> None:
+    """Sampled and second-order P_A relative to the exact one, one point after the other."""
     points, number = of_first(points), np.arange(1, points.sizes["point"] + 1)
-    for axes, (name, symbol) in zip(cells, COMPARED.items(), strict=True):
-        scale = 1 / points[f"exact_{name}"].values
-        second, sampled = (points[key].values * scale for key in (f"second_order_{name}", name))
-        error = np.abs(points[f"{name}_se"].values * scale)
-        axes.axhline(1.0, color="k", lw=0.5, zorder=0)
-        axes.plot(number, second, "x", color="C0", ms=4, label="second order")
-        axes.errorbar(number, sampled, error, color="C1", mfc="w", label="sampled", **CIRCLE)
-        axes.set(xlabel="point", ylabel=f"{symbol} / exact", ylim=SHOWN[name], xticks=number)
-        axes.tick_params(axis="x", top=False)
-    cells[0].legend(loc="upper left", ncols=2)
+    scale = 1 / points["exact_local_power"].values
+    second, sampled = (points[key].values * scale for key in ("second_order_local_power", "local_power"))
+    error = np.abs(points["local_power_se"].values * scale)
+    axes.axhline(1.0, color="k", lw=0.5, zorder=0)
+    axes.plot(number, second, "x", color="C0", ms=4, label="second order")
+    axes.errorbar(number, sampled, error, color="C1", mfc="w", label="sampled", **CIRCLE)
+    axes.set(xlabel="point", ylabel="$P_A$ / exact", ylim=(0.6, 1.4), xticks=number)
+    axes.tick_params(axis="x", top=False)
+    axes.legend(loc="lower center", ncols=2)
 
 
 def numbers(datasets: Datasets) -> list[str]:
@@ -162,7 +163,6 @@ def numbers(datasets: Datasets) -> list[str]:
 
 
 COMPARED = {"local_power": "$P_A$", "tur_ratio": "$Q_{P_A}$"}
-SHOWN = {"local_power": (0.9, 1.1), "tur_ratio": (0.6, 1.5)}
 NAMES = {r"$\phi = \pi/2$": "Phase π/2", "weighted": "Phase π/2, weighted", r"$\phi = 0$": "Phase 0"}
 SCRIPT = Script("ingredients", ("maps", "weighted"), ("points",), COMPARED, draw, numbers, QUICK)
 
