@@ -51,7 +51,7 @@ def test_zeros_on_the_diagonal_are_no_obstacle():
 
 
 def test_blocks_are_solved_alone():
-    """Of a matrix in two blocks, each is solved as if the other were absent, whose part of b stays as it is."""
+    """Of a matrix in two blocks, each is solved as if the other were absent; the rest of b stays as it is."""
     rng = np.random.default_rng(5)
     dense, band = banded(14, 2, rng)
     for i, j in np.argwhere(dense):
