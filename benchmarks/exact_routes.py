@@ -92,7 +92,7 @@ def second_order_maps(size: tuple[int, int] = MAP, sample: int = SAMPLE, rounds:
     lines = [
         (f"second_order_map, {points:.0e} points", seconds["map"], "s", "<= 10 asked"),
         ("scipy quad / second_order_map", ratio, "", f"quad at tolerance {TIMED:.0e}"),
-        (f"map - quad, {sample} points", error, "", "<= 1e-6; largest of kind = 1"),
+        (f"map - quad, {sample} points", error, "", "<= 1e-6, of the largest of a kind"),
     ]
     return [Line("exact routes", *line) for line in lines]
 
@@ -130,7 +130,7 @@ def steady_states(weak: Sequence = WEAK, strong: Sequence = STRONG) -> list[Line
     for name, grid, asked in (("weak", weak, 50), ("strong", strong, 1000)):
         seconds = [_seconds(machine) for point in grid for machine in machines(*point)]
         milliseconds = [1e3 * number for number in seconds if number is not None]
-        label = f"steady state, {name} coupling, {len(milliseconds)} machines"
+        label = f"{len(milliseconds)} steady states, {name} coupling"
         lines += [
             (f"{label}: median", float(np.median(milliseconds)), "ms", f"<= {asked} asked"),
             (f"{label}: slowest", max(milliseconds), "ms", f"<= {asked} asked"),
