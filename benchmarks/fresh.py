@@ -1,8 +1,8 @@
 """Runs of the main job in a process that has done nothing else: `python -m benchmarks.fresh STEPS ...`.
 
 Prints JSON: seconds of the processor of the import and of the first and second call of `simulate` with the
-first number of trajectory-steps, and the peak memory in MB during a run of each number. On Linux the record of the
-peak is cleared before each, or else the compiler's would hide them.
+first number of trajectory-steps, and the peak memory in MB during a run of each number. On Linux the record
+of the peak is cleared before each, or else the compiler's would hide them.
 """
 
 from __future__ import annotations

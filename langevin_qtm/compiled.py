@@ -32,7 +32,7 @@ def compiled(kernel: Callable[..., Any]) -> Any:
 
     Nothing is reordered: results depend on the type of processor in their last bits only. A literal number
     among the arguments has a kernel compiled once more, so callers write `np.int64(0)`; entries for callers
-    in C are left out. Both together save a fifth of the time of compilation.
+    in C are left out. Both together save a sixth of the time of compilation.
     """
     folder, before = cache_folder(), config.CACHE_DIR
     config.CACHE_DIR = str(folder or before)  # read when the function is decorated

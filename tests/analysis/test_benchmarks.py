@@ -142,7 +142,7 @@ def test_exact_routes_are_timed_and_the_map_is_right(monkeypatch):
 
     lines = [
         *exact_routes.second_order_maps((3, 2), 2, 1),
-        *exact_routes.steady_states([(0.1, 0.01, 3.0)], []),
+        *exact_routes.steady_states([(0.1, 0.01, 3.0)], [(9.0, 0.01, 3.0)]),
     ]
     values = {line.name: line.value for line in lines}
     assert len(values) == 7
