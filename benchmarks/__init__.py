@@ -31,8 +31,14 @@ scaling
     Two threads against one, 256 trajectories: at most 2, less on a busy machine. Cost of a trajectory among
     512 against 64. Cost of a step by number of oscillators, against that with one: less than linear as long
     as the noise of the two reservoirs, which they share, costs most. What a fresh process pays for
-    compilation, without and with compiled code on disk. Peak memory of the process, a long run against a
-    short one: 1, as steps leave nothing behind.
+    compilation, without and with compiled code on disk, in seconds of the processor. Peak memory of the
+    process, a long run against a short one: 1, as steps leave nothing behind.
+estimator
+    Variance of the same trajectories' averages, estimated with less skill, over that with all skill: the gain
+    in time to an error, sample for sample.
 exact routes
-    One point of `second_order` and of `periodic_steady_state`, fluctuations and error estimates included.
+    One point of each solver, fluctuations and error estimates included. A map of 100 × 100 drive frequencies
+    and temperatures by `second_order_map`, against `scipy.integrate.quad` on the same integrals, compiled and
+    with break points at the lines (`benchmarks/second_order_quad.py`), on 24 points drawn from the map. Grids
+    of periodic steady states at weak and at strong static coupling, in seconds of the processor.
 """

@@ -20,7 +20,7 @@ from benchmarks.main_job import RUN_FILE
 from benchmarks.rounds import Line
 from langevin_qtm.console import make_console
 
-WIDTH = 110  # of the table, where there is no terminal
+WIDTH = 115  # of the table, where there is no terminal
 
 # The first one sees the compilation.
 MEASUREMENTS = (time_to_error, textbook, estimator, step_cost, normals, scaling, exact_routes)
@@ -73,9 +73,11 @@ def table(lines: Sequence[Line]) -> Table:
 
 
 def _number(value: float) -> str:
-    """Three digits, and every digit before the point."""
+    """Three digits, and every digit before the point; powers of ten below a thousandth."""
     if value == int(value):
         return str(int(value))
+    if abs(value) < 1e-3:
+        return f"{value:.2e}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 

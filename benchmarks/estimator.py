@@ -27,15 +27,15 @@ def measure(groups: int = 4, periods: int = 300) -> list[Line]:
     near, far = (_averages(p, groups, periods) for p in (_point_samples(plan), plan))
     energies = dict(far, residuals=far["residuals"][:, : plan.bodies])
     errors = {
-        "moments one step ahead": _errors(balanced(near, False)),
-        f"moments {plan.moments.ahead} steps ahead": _errors(balanced(far, False)),
-        "with the energy balance": _errors(balanced(energies, True)),
-        "with all identities": _errors(balanced(far, True)),
+        "1 step ahead": _errors(balanced(near, False)),
+        f"{plan.moments.ahead} steps ahead": _errors(balanced(far, False)),
+        "and energy balance": _errors(balanced(energies, True)),
+        "all": _errors(balanced(far, True)),
     }
     names = [f"P_{machine.oscillators[0]}", *(f"J_{reservoir.name}" for reservoir in machine.reservoirs)]
-    last = errors["with all identities"]
+    last = errors["all"]
     return [
-        Line("estimator", f"variance of {name}, {how} / all", (error / last)[k] ** 2, "", "time to an error")
+        Line("estimator", f"Var {name}, {how} / all", (error / last)[k] ** 2)
         for k, name in enumerate(names)
         for how, error in list(errors.items())[:-1]
     ]

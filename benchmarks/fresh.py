@@ -1,8 +1,8 @@
 """Runs of the main job in a process that has done nothing else: `python -m benchmarks.fresh STEPS ...`.
 
-Prints JSON: seconds of the import and of the first and second call of `simulate` with the first number of
-trajectory-steps, and the peak memory of the process in MB during a run of each number. On Linux the record of
-the peak is cleared before each, or else the compiler's would hide them.
+Prints JSON: seconds of the processor of the import and of the first and second call of `simulate` with the
+first number of trajectory-steps, and the peak memory in MB during a run of each number. On Linux the record
+of the peak is cleared before each, or else the compiler's would hide them.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 
 def main(steps: list[int]) -> None:
     """Run, and print."""
-    began = time.perf_counter()
+    began = time.process_time()
     from benchmarks.main_job import main_run
     from benchmarks.timed import timed_simulate
 
-    imported = time.perf_counter() - began
+    imported = time.process_time() - began
     run = main_run()
 
     def simulated(number: int) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         timed_simulate(run.machine, run.solver, periods=-(-number // (run.solver.trajectories * 64)))
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     first, second = simulated(steps[0]), simulated(steps[0])
     peaks = []

@@ -119,7 +119,7 @@ def fresh_process(steps: tuple[int, int] = FRESH_STEPS) -> list[Line]:
     lines = [
         ("first simulate - second, empty cache", cold["first"] - cold["second"], "s", "compilation"),
         ("the same, a process later", max(0.0, warm["first"] - warm["second"]), "s", "0 if all is on disk"),
-        ("import langevin_qtm", warm["import"], "s"),
+        ("import of simulate", warm["import"], "s", "of the processor, as the two above"),
         (f"peak memory, {steps[0]:.0e} trajectory-steps", few, "MB"),
         (f"peak memory, {steps[1]:.0e} / {steps[0]:.0e}", many / few, "", "1: flat"),
     ]

@@ -162,7 +162,7 @@ BOUNDARY = {
 UNCERTAINTY = {"_se": "standard error of ", "_error": "error estimate of "}
 
 
-def labeled(name: str, values: FloatArray, leading: tuple[str, ...] = ()) -> xr.DataArray:
+def labeled(name: str, values: FloatArray, leading: tuple[str, ...] = ()) -> xr.Variable:
     """Variable of the schema, or its `_se`/`_error` companion, with dims (after the leading ones) and
     attributes."""
     suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(suffix)), "")
@@ -170,7 +170,7 @@ def labeled(name: str, values: FloatArray, leading: tuple[str, ...] = ()) -> xr.
     long_name = UNCERTAINTY.get(suffix, "") + variable.long_name
     own_axis = {"time", "frequency", "state", "pole"} & set(variable.dims)
     dims = variable.dims if own_axis else leading + variable.dims
-    return xr.DataArray(values, dims=dims, attrs={"units": variable.units, "long_name": long_name})
+    return xr.Variable(dims, values, {"units": variable.units, "long_name": long_name})
 
 
 def machine_coordinates(machine: Machine) -> dict[str, xr.Variable]:

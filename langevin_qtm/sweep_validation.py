@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy.special import stdtrit
 
 from langevin_qtm.data.sweep import Point, sweep_of
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
@@ -45,7 +45,7 @@ class Verdict:
 
     def limit(self, total: int) -> float:
         """Largest deviation that agrees when so many numbers are compared in all."""
-        return 1.0 if self.freedom is None else float(stats.t.isf(FALSE_ALARM / (2 * total), self.freedom))
+        return 1.0 if self.freedom is None else float(-stdtrit(self.freedom, FALSE_ALARM / (2 * total)))
 
 
 @dataclass(frozen=True)

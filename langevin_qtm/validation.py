@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 from rich.table import Table
 from rich.text import Text
-from scipy import stats
+from scipy.special import stdtrit
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
@@ -183,7 +183,7 @@ def _limit(dataset: xr.Dataset, count: int) -> float:
     freedom = int(dataset.attrs.get("trajectories", 0)) - 1
     if freedom < 1:
         raise InputError("The dataset's attribute `trajectories` must be an integer >= 2; run it again.")
-    return float(stats.t.isf(FALSE_ALARM / (2 * count), freedom))
+    return float(-stdtrit(freedom, FALSE_ALARM / (2 * count)))
 
 
 def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:

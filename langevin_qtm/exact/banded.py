@@ -73,36 +73,34 @@ def _exchange(band, width, k, other, reach):
 
 
 @compiled
-def solve(band, width, pivots, reach, vector):
-    """Replace b by the solution of A x = b."""
-    rows = len(band)
-    for k in range(rows):
+def solve(band, width, pivots, reach, vector, first, stop):
+    """Replace b by the solution of A x = b, for a block of rows, first <= k < stop, coupled to no others."""
+    for k in range(first, stop):
         other = pivots[k]
         vector[k], vector[other] = vector[other], vector[k]
         value = vector[k]
         if value != 0.0:
-            for i in range(k + 1, min(rows, k + width + 1)):
+            for i in range(k + 1, min(stop, k + width + 1)):
                 vector[i] -= band[i, k - i + width] * value
-    for k in range(rows - 1, -1, -1):
+    for k in range(stop - 1, first - 1, -1):
         value = vector[k]
-        for j in range(k + 1, reach[k]):
+        for j in range(k + 1, min(stop, reach[k])):
             value -= band[k, j - k + width] * vector[j]
         vector[k] = value * band[k, width]
 
 
 @compiled
-def solve_transposed(band, width, pivots, reach, vector):
-    """Replace b by the solution of Aᵀ x = b."""
-    rows = len(band)
-    for k in range(rows):
+def solve_transposed(band, width, pivots, reach, vector, first, stop):
+    """Replace b by the solution of Aᵀ x = b, for a block of rows as in `solve`."""
+    for k in range(first, stop):
         value = vector[k] * band[k, width]
         vector[k] = value
         if value != 0.0:
-            for j in range(k + 1, reach[k]):
+            for j in range(k + 1, min(stop, reach[k])):
                 vector[j] -= band[k, j - k + width] * value
-    for k in range(rows - 1, -1, -1):
+    for k in range(stop - 1, first - 1, -1):
         value = vector[k]
-        for i in range(k + 1, min(rows, k + width + 1)):
+        for i in range(k + 1, min(stop, k + width + 1)):
             value -= band[i, k - i + width] * vector[i]
         other = pivots[k]
         vector[k] = vector[other]

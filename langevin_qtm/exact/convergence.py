@@ -14,7 +14,7 @@ from langevin_qtm.exact.responses import Responses
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 
-MAX_HARMONICS = 80
+MAX_HARMONICS = 160
 COARSE = 2.2  # Bernstein ellipse of the mesh on which sidebands are judged
 
 

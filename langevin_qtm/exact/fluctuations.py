@@ -29,22 +29,22 @@ from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.quadrature import Layout
 from langevin_qtm.exact.responses import Responses
 from langevin_qtm.exact.second_moments import FORCE, MOVED, fill_signals, signal_of
-from langevin_qtm.exact.sidebands import decompose
+from langevin_qtm.exact.sidebands import block_of, decompose, first_of
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 
 
 @compiled
-def add_fluctuations(own_noise, own_loss, gain, noise, loss, couplings, factors, signals, currents, out):
+def add_fluctuations(source, gain, noise, loss, couplings, factors, signals, currents, out):
     """Add integrands of D of pairs with one source contact; on w >= 0, folded, for integration with dw/2π.
 
     Parameters
     ----------
-    own_noise, own_loss : float
-        S_c(w) and J_c(w) of the source.
+    source : int
+        Contact c.
     gain, noise, loss : (contact n,) arrays
-        K_c(w_n), S_c(w_n) and J_c(w_n).
+        K_d(w_n), S_d(w_n) and J_d(w_n).
     couplings, factors : Couplings, Factors
         From `decompose`.
     signals : (signal, n) complex array
@@ -55,40 +55,47 @@ def add_fluctuations(own_noise, own_loss, gain, noise, loss, couplings, factors,
         c-number and commutator part, for each oscillator and, last, for the total power.
     """
     bodies, count = len(currents), signals.shape[1]
+    own = source * count + count // 2
+    first, stop = block_of(own, couplings, currents.shape[1])
     for l in range(bodies):
-        _fill_current(l, gain, couplings, signals, currents[l])
-        solve_transposed(factors.band, factors.width, factors.pivots, factors.reach, currents[l])
-    for s in range(len(gain)):
-        moved = 2 * bodies + s // count * (MOVED + bodies) + MOVED
-        quantum, lost = own_noise * noise[s], own_loss * loss[s]
-        total = 0.0j
-        for l in range(bodies + 1):
-            amplitude = total
-            if l < bodies:
-                amplitude = signals[moved + l, s % count].conjugate()
-                for i in range(couplings.start[s], couplings.start[s + 1]):
-                    amplitude += currents[l, couplings.position[i]] * couplings.value[i].conjugate()
-                total += amplitude
-            strength = amplitude.real**2 + amplitude.imag**2
-            out[0, l] += quantum * strength
-            out[1, l] -= lost * strength
+        _fill_current(l, source, gain, couplings, signals, currents[l])
+        solve_transposed(factors.band, factors.width, factors.pivots, factors.reach, currents[l], first, stop)
+    for contact in range(len(couplings.residue)):
+        moved = 2 * bodies + contact * (MOVED + bodies) + MOVED
+        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+            s, total = contact * count + n, 0.0j
+            quantum, lost = noise[own] * noise[s], loss[own] * loss[s]
+            for l in range(bodies + 1):
+                amplitude = total
+                if l < bodies:
+                    amplitude = signals[moved + l, n].conjugate()
+                    for i in range(couplings.start[s], couplings.start[s + 1]):
+                        amplitude += currents[l, couplings.position[i]] * couplings.value[i].conjugate()
+                    total += amplitude
+                strength = amplitude.real**2 + amplitude.imag**2
+                out[0, l] += quantum * strength
+                out[1, l] -= lost * strength
 
 
 @compiled
-def _fill_current(l, gain, couplings, signals, current):
+def _fill_current(l, source, gain, couplings, signals, current):
     """z of the power of one oscillator."""
     count = signals.shape[1]
     bodies = len(current) // count
     current[:] = 0.0
-    for s in range(len(gain)):
-        n, first = s % count, 2 * bodies + s // count * (MOVED + bodies)
-        struck = signals[first + MOVED + l, n].conjugate() * gain[s]
-        echoed = signals[first + FORCE, n].conjugate()
-        for i in range(couplings.start[s], couplings.start[s + 1]):
-            column = couplings.position[i]
-            current[column] += struck * couplings.value[i]
-            if couplings.oscillator[i] == l:
-                current[column] += echoed * couplings.rate[i]
+    for contact in range(len(couplings.residue)):
+        if not couplings.is_driven[contact]:
+            continue
+        first = 2 * bodies + contact * (MOVED + bodies)
+        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+            s = contact * count + n
+            struck = signals[first + MOVED + l, n].conjugate() * gain[s]
+            echoed = signals[first + FORCE, n].conjugate()
+            for i in range(couplings.start[s], couplings.start[s + 1]):
+                column = couplings.position[i]
+                current[column] += struck * couplings.value[i]
+                if couplings.oscillator[i] == l:
+                    current[column] += echoed * couplings.rate[i]
 
 
 @compiled
@@ -101,9 +108,8 @@ def _commutator_integrands(omega, sidebands, gain, loss, couplings, factors, sig
         k, j = gain[node], loss[node]
         decompose(omega, sidebands[node], k, couplings, factors)
         for source in range(len(k) // count):
-            own = j[source * count + count // 2]
             fill_signals(source, sidebands[node], k, couplings, factors, x, signals)
-            add_fluctuations(own, own, k, j, j, couplings, factors, signals, currents, out[node])
+            add_fluctuations(source, k, j, j, couplings, factors, signals, currents, out[node])
 
 
 class _Commutator:

@@ -106,7 +106,7 @@ def _integrands(
     signals = np.empty((2 * bodies + contacts * (MOVED + bodies), count), dtype=np.complex128)
     currents = np.empty((bodies, bodies * count), dtype=np.complex128)
     x = np.empty(bodies * count, dtype=np.complex128)
-    waves = np.empty(2 * count, dtype=np.complex128)
+    waves = np.empty((4, 2 * count))
     for node in range(len(out)):
         w, k, s, j, values = sidebands[node], gain[node], noise[node], loss[node], out[node]
         values[:] = 0.0
@@ -117,7 +117,7 @@ def _integrands(
             fill_signals(source, w, k, couplings, factors, x, signals)
             add_products(products, s[own], couplings.spacing, signals, waves, values)
             add_heat(source, w, s, j, reservoir, exchanging, signals, rest)
-            add_fluctuations(s[own], j[own], k, s, j, couplings, factors, signals, currents, fluctuations)
+            add_fluctuations(source, k, s, j, couplings, factors, signals, currents, fluctuations)
 
 
 class _SteadyState:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from langevin_qtm.compiled import compiled
-from langevin_qtm.exact.sidebands import IntArray, respond
+from langevin_qtm.exact.sidebands import IntArray, block_of, first_of, respond
 from langevin_qtm.physics.conventions import FloatArray
 
 Y, SPEED, FORCE, MOVED = range(4)  # of a contact; one MOVED for each oscillator
@@ -56,20 +56,22 @@ def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
     own = source * count + count // 2
     respond(own, couplings, factors, x)
     signals[:] = 0.0
-    for row in range(len(x)):
+    first_row, last_row = block_of(own, couplings, len(x))
+    for row in range(first_row, last_row):
         n, l = couplings.sideband[row // bodies], row % bodies
         signals[l, n] = x[row]
         signals[bodies + l, n] = -1j * sidebands[n] * x[row]
-    for s in range(len(gain)):
-        n, first = s % count, 2 * bodies + s // count * (MOVED + bodies)
-        y = 0.0j
-        for i in range(couplings.start[s], couplings.start[s + 1]):
-            position = x[couplings.position[i]]
-            y += couplings.value[i] * position
-            signals[first + MOVED + couplings.oscillator[i], n] += couplings.rate[i] * position
-        signals[first + Y, n] = y
-        signals[first + SPEED, n] = -1j * sidebands[n] * y
-        signals[first + FORCE, n] = gain[s] * y
+    for contact in range(len(couplings.residue)):
+        first = 2 * bodies + contact * (MOVED + bodies)
+        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+            s, y = contact * count + n, 0.0j
+            for i in range(couplings.start[s], couplings.start[s + 1]):
+                position = x[couplings.position[i]]
+                y += couplings.value[i] * position
+                signals[first + MOVED + couplings.oscillator[i], n] += couplings.rate[i] * position
+            signals[first + Y, n] = y
+            signals[first + SPEED, n] = -1j * sidebands[n] * y
+            signals[first + FORCE, n] = gain[s] * y
     signals[2 * bodies + source * (MOVED + bodies) + FORCE, count // 2] += 1.0
 
 
@@ -77,7 +79,7 @@ def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
 def add_products(products, weight, spacing, signals, waves, out):
     """Add the products of signals (signal, n), times the weight of their source, to out (output,).
 
-    Signals have sidebands `spacing` apart, the others being zero. `waves` (2 n,) is workspace.
+    Signals have sidebands `spacing` apart, the others being zero. `waves` (4, 2 n) is workspace.
     """
     for p in range(len(products.first)):
         a, b = signals[products.first[p]], signals[products.second[p]]
@@ -87,14 +89,16 @@ def add_products(products, weight, spacing, signals, waves, out):
             continue
         lowest, highest, stride = products.lowest[p], products.highest[p], products.stride[p]
         k = _correlate(spacing, a, b, waves)
-        for wave in waves:
-            if lowest <= k <= highest:
-                out[start + k * stride] += strength * wave.real
-                out[start + k * stride + 1] += strength * wave.imag
-            if lowest <= -k <= highest:
-                out[start - k * stride] += strength * wave.real
-                out[start - k * stride + 1] -= strength * wave.imag
-            k += spacing
+        skipped = max(0, -(-(-highest - k) // spacing))
+        for wave in range(skipped, min(waves.shape[1], (highest - k) // spacing + 1)):
+            real, imaginary = strength * waves[0, wave], strength * waves[1, wave]
+            harmonic = k + wave * spacing
+            if harmonic >= lowest:
+                out[start + harmonic * stride] += real
+                out[start + harmonic * stride + 1] += imaginary
+            if -harmonic >= lowest:
+                out[start - harmonic * stride] += real
+                out[start - harmonic * stride + 1] -= imaginary
 
 
 @compiled
@@ -108,16 +112,20 @@ def _mean(weight, a, b):
 
 @compiled
 def _correlate(spacing, a, b, waves):
-    """Σ_n a_{n+k} b_n* for k = first, first + spacing, …; returns first, at most -n."""
+    """Σ_n a_{n+k} b_n* for k = first, first + spacing, …, as rows (re, im); returns first, at most -n."""
     count = len(a)
     i, j = _first(a), _first(b)
-    waves[:] = 0.0
+    real, imaginary, right, right_imaginary = waves
     last = (count - 1 - j) // spacing
-    for n in range(i, count, spacing):
-        left, top = a[n], last + (n - i) // spacing
-        for m in range(j, count, spacing):
-            waves[top] += left * b[m].conjugate()
-            top -= 1
+    for m in range(last + 1):  # b, reversed and without gaps: the loop over waves is a SIMD loop
+        right[last - m], right_imaginary[last - m] = b[j + m * spacing].real, b[j + m * spacing].imag
+    real[:] = 0.0
+    imaginary[:] = 0.0
+    for n in range((count - 1 - i) // spacing + 1):
+        x, y = a[i + n * spacing].real, a[i + n * spacing].imag
+        for m in range(last + 1):
+            real[n + m] += x * right[m] + y * right_imaginary[m]
+            imaginary[n + m] += y * right[m] - x * right_imaginary[m]
     return i - j - last * spacing
 
 

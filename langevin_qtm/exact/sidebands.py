@@ -7,7 +7,9 @@ Couplings are sparse: y = C x; as g is real, forces enter as C† F, so
 The drive connects x_n only to x_m with n - m a multiple of the `spacing`, the greatest common divisor of the
 differences between the harmonics of a contact: 2 for cosines. Unknowns x_{l,n} are numbered by residue of n,
 then by n, then by l, so that A is block-diagonal with narrow bands. Coordinates y_{c,n} of the contacts, and
-all that belongs to them, are numbered c N + n with N sidebands.
+all that belongs to them, are numbered c N + n with N sidebands. With r_c the residue of the harmonics of
+contact c, its noise at sideband n reaches one block of A, and sidebands n + r_d - r_c of contact d; the rest
+is zero and left out.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ class Couplings(NamedTuple):
         -i (n - m) Ω g_{c,l,n-m}, of ġ.
     sideband : (position / L,) int array
         n of the unknowns.
+    residue : (contact,) int array
+        Of the harmonics of each contact, modulo the spacing.
+    is_driven : (contact,) bool array
     spacing : int
     """
 
@@ -48,6 +53,8 @@ class Couplings(NamedTuple):
     value: ComplexArray
     rate: ComplexArray
     sideband: IntArray
+    residue: IntArray
+    is_driven: IntArray
     spacing: int
 
 
@@ -66,26 +73,35 @@ def couplings_of(machine: Machine, harmonics: int) -> Couplings:
     spacing = _spacing(machine) or count
     sideband = np.argsort(np.arange(count) % spacing, kind="stable")
     place = np.argsort(sideband)
-    start, positions, values, rates = [0], [], [], []
-    for contact in machine.contacts:
-        series = contact.coefficients(2 * harmonics)
-        for n in range(count):
-            block = series[:, n : n + count][:, ::-1].T  # (m, oscillator): g_{l, n-m}
-            m, l = np.nonzero(block)
-            positions.append(place[m] * bodies + l)
-            values.append(block[m, l])
-            rates.append(-1j * (n - m) * machine.angular_frequency * block[m, l])
-            start.append(start[-1] + len(m))
-    position = np.concatenate(positions)
-    value, rate = np.concatenate(values), np.concatenate(rates)
-    return Couplings(np.array(start), position, position % bodies, value, rate, sideband, spacing)
+    steps = np.subtract.outer(np.arange(count), np.arange(count))  # n - m
+    series = np.array([contact.coefficients(2 * harmonics) for contact in machine.contacts])
+    coefficients = np.moveaxis(series[:, :, steps + 2 * harmonics], 1, 3)  # (contact, n, m, oscillator)
+    contact, n, m, l = np.nonzero(coefficients)
+    value, position = coefficients[contact, n, m, l], place[m] * bodies + l
+    entries = np.bincount(contact * count + n, minlength=len(series) * count)
+    return Couplings(
+        start=np.append(0, np.cumsum(entries)),
+        position=position,
+        oscillator=l,
+        value=value,
+        rate=-1j * (n - m) * machine.angular_frequency * value,
+        sideband=sideband,
+        residue=np.array([present[0] if present.size else 0 for present in _harmonics(machine)]) % spacing,
+        is_driven=np.array([contact.is_driven for contact in machine.contacts]),
+        spacing=spacing,
+    )
+
+
+def _harmonics(machine: Machine) -> list[IntArray]:
+    """Harmonics that are present in the couplings of each contact."""
+    found = [np.flatnonzero(c.coefficients(c.order).any(axis=0)) for c in machine.contacts]
+    return [present - c.order for present, c in zip(found, machine.contacts, strict=True)]
 
 
 def _spacing(machine: Machine) -> int:
     """Greatest common divisor of the differences between the harmonics of each contact; 0 without drive."""
     spacing = 0
-    for contact in machine.contacts:
-        present = np.flatnonzero(contact.coefficients(contact.order).any(axis=0))
+    for present in _harmonics(machine):
         spacing = int(np.gcd.reduce([spacing, *np.diff(present)]))
     return spacing
 
@@ -132,7 +148,27 @@ def respond(source, couplings, factors, x):
     x[:] = 0.0
     for i in range(couplings.start[source], couplings.start[source + 1]):
         x[couplings.position[i]] = couplings.value[i].conjugate()
-    solve(factors.band, factors.width, factors.pivots, factors.reach, x)
+    first, stop = block_of(source, couplings, len(x))
+    solve(factors.band, factors.width, factors.pivots, factors.reach, x, first, stop)
+
+
+@compiled
+def block_of(source, couplings, size):
+    """First unknown and end of the block that noise at one sideband of one contact reaches."""
+    count, spacing = len(couplings.sideband), couplings.spacing
+    block = (source % count - couplings.residue[source // count]) % spacing
+    whole, more = count // spacing, count % spacing
+    first = block * whole + min(block, more)
+    stop = first + whole + (1 if block < more else 0)
+    bodies = size // count
+    return first * bodies, stop * bodies
+
+
+@compiled
+def first_of(contact, source, couplings):
+    """First sideband of a contact that noise of `source` at the central one reaches; then every `spacing`."""
+    center = len(couplings.sideband) // 2
+    return (center + couplings.residue[contact] - couplings.residue[source]) % couplings.spacing
 
 
 @compiled

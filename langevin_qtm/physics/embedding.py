@@ -167,10 +167,11 @@ class Embedding:
 
     def monodromy(self, steps: int) -> FloatArray:
         """Period map z(0) -> z(𝒯), the product of the step propagators."""
-        product = np.eye(self.size)
-        for factor in self.step_propagators(steps):
-            product = factor @ product
-        return product
+        factors = self.step_propagators(steps)
+        while len(factors) > 1:  # in pairs, so that few calls multiply many matrices
+            rest = factors[2 * (len(factors) // 2) :]
+            factors = np.concatenate([factors[1::2] @ factors[: len(factors) - len(rest) : 2], rest])
+        return np.asarray(factors[0])
 
     @cached_property
     def floquet_multipliers(self) -> ComplexArray:

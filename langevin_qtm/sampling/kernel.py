@@ -11,6 +11,8 @@ Arrays are flat, `LANES` trajectories innermost; a row is the 64 values of one v
 
 from __future__ import annotations
 
+import numpy as np
+
 from langevin_qtm.compiled import compiled
 from langevin_qtm.sampling.normals import LANES, fill_rows
 from langevin_qtm.sampling.row_maps import apply
@@ -76,7 +78,8 @@ def run_periods(
     phases, _, sources = maps.shape
     bodies = slopes.shape[2]
     stride = phases // moment_maps.shape[0]
-    now, later, rest = 0, sources, 2 * sources
+    first = np.int64(0)  # see `compiled`
+    now, later, rest = first, sources, 2 * sources
     for _ in range(periods):
         for k in range(phases):
             fill_rows(rng, state, now, normals)
@@ -84,7 +87,7 @@ def run_periods(
                 sample = k // stride
                 apply(state, rest, moment_maps, sample, moment_bands, now + normals)
                 _add_products(phase_sums, slots[sample] * phase_pairs.shape[0], state, rest, phase_pairs)
-                _add_products(mean_sums, 0, state, rest, mean_pairs)
+                _add_products(mean_sums, first, state, rest, mean_pairs)
             apply(state, later + normals, maps, k, bands, now)
             apply(state, rest, looks, k, look_bands, now)
             _add_work(window, slopes, k, state, rest)

@@ -220,7 +220,7 @@ def fill_normals(state: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     out : float64 array, shape (rows * LANES,)
         Normal of lane l in row i at i * LANES + l.
     """
-    fill_rows(state, out, 0, out.size // LANES)
+    fill_rows(state, out, np.int64(0), out.size // LANES)  # np.int64: see `compiled`
 
 
 def reference_normals(state: NDArray[np.uint64], rows: int) -> NDArray[np.float64]:

@@ -122,6 +122,7 @@ def run_path(
     phases, sources = maps.shape[0], maps.shape[2]
     contacts, bodies = slopes.shape[1:]
     dynamic = carried - decay.shape[0]
+    first = np.int64(0)  # see `compiled`
     for k in range(phases):
         if recorded[0] < record.shape[0]:
             if recorded[1] == 0:
@@ -130,7 +131,7 @@ def run_path(
                 recorded[1] = recorded[2]
             recorded[1] -= 1
         fill_rows(rng, state, carried, normals)
-        apply(state, sources, maps, k, bands, 0)
+        apply(state, sources, maps, k, bands, first)
         for l in range(bodies):
             _copy(history, 3 * bodies + l, state, sources + l)
         for l in range(bodies):
@@ -141,7 +142,7 @@ def run_path(
             _copy(history, 4 * bodies + c, state, sources + dynamic + c)
         for i in range(dynamic):
             _copy(state, i, state, sources + i)
-        apply(state, sources, fresh, 0, fresh_bands, carried)
+        apply(state, sources, fresh, first, fresh_bands, carried)
         for j in range(decay.shape[0]):
             _decay_and_add(state, dynamic + j, decay[j], sources + j)
 

@@ -135,3 +135,19 @@ def test_flops_of_a_step_are_counted_from_the_loops():
     onward = (4 + 4 + 8 + 8 + 8) * 2  # rows of 3, 4, 5, 6, 7 columns in blocks of four
     looks, sampled, work = 3 * 8 * 2, (6 * 8 * 2 + 16 * 2) / 2, 2 * 3
     assert flops_per_step(plan) == onward + looks + sampled + work
+
+
+def test_exact_routes_are_timed_and_the_map_is_right(monkeypatch):
+    from benchmarks import exact_routes, second_order_quad
+
+    lines = [
+        *exact_routes.second_order_maps((3, 2), 2, 1),
+        *exact_routes.steady_states([(0.1, 0.01, 3.0)], [(9.0, 0.01, 3.0)]),
+    ]
+    values = {line.name: line.value for line in lines}
+    assert len(values) == 7
+    assert values["map - quad, 2 points"] < 1e-6  # reference: what `quad` reaches
+    true = second_order_quad.numbers
+    monkeypatch.setattr(exact_routes, "numbers", lambda *point: 1.001 * true(*point))
+    wrong = {line.name: line.value for line in exact_routes.second_order_maps((3, 2), 2, 1)}
+    assert wrong["map - quad, 2 points"] == pytest.approx(1e-3, rel=0.01)

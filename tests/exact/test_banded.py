@@ -31,7 +31,7 @@ def test_solutions_are_those_of_the_dense_matrix(rows, width, zeros):
     tolerance = 1e-14 * np.linalg.cond(dense)  # rounding
     for solver, matrix in ((solve, dense), (solve_transposed, dense.T)):
         found, expected = right.copy(), np.linalg.solve(matrix, right)
-        solver(band, width, pivots, reach, found)
+        solver(band, width, pivots, reach, found, 0, rows)
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
@@ -45,6 +45,25 @@ def test_zeros_on_the_diagonal_are_no_obstacle():
     factorize(band, 1, pivots, reach)
     right = np.arange(1.0, 5.0).astype(complex)
     found = right.copy()
-    solve(band, 1, pivots, reach, found)
+    solve(band, 1, pivots, reach, found, 0, 4)
     np.testing.assert_allclose(found, np.linalg.solve(dense, right), rtol=1e-14)  # rounding
     assert np.any(pivots != np.arange(4))
+
+
+def test_blocks_are_solved_alone():
+    """Of a matrix in two blocks, each is solved as if the other were absent; the rest of b stays as it is."""
+    rng = np.random.default_rng(5)
+    dense, band = banded(14, 2, rng)
+    for i, j in np.argwhere(dense):
+        if (i < 6) != (j < 6):
+            dense[i, j] = band[i, j - i + 2] = 0.0
+    pivots, reach = np.zeros((2, 14), dtype=np.int64)
+    factorize(band, 2, pivots, reach)
+    right = rng.standard_normal(14).astype(complex)
+    for first, stop in ((0, 6), (6, 14)):
+        block = slice(first, stop)
+        for solver, matrix in ((solve, dense), (solve_transposed, dense.T)):
+            found, expected = right.copy(), right.copy()
+            solver(band, 2, pivots, reach, found, first, stop)
+            expected[block] = np.linalg.solve(matrix[block, block], right[block])
+            np.testing.assert_allclose(found, expected, rtol=1e-12)  # rounding
