@@ -67,7 +67,7 @@ def draw(datasets: Datasets) -> Figure:
         axes.set_xlabel(r"$\Omega\ [\omega_A]$")
     add_bars(figure, grid, meshes)
     if points is not None:
-        cells = rows[1].subgridspec(1, 2).subplots()
+        cells = rows[1].subgridspec(1, 2, wspace=0.2).subplots()
         draw_powers(cells[0], points)
         draw_deviations(cells[1], SCRIPT, datasets)
     return figure
@@ -141,9 +141,9 @@ def draw_powers(axes: Axes, points: xr.Dataset) -> None:
     axes.axhline(1.0, color="k", lw=0.5, zorder=0)
     axes.plot(number, second, "x", color="C0", ms=4, label="second order")
     axes.errorbar(number, sampled, error, color="C1", mfc="w", label="sampled", **CIRCLE)
-    axes.set(xlabel="point", ylabel="$P_A$ / exact", ylim=(0.6, 1.4), xticks=number)
+    axes.set(xlabel="point", ylabel="$P_A$ / exact", ylim=(0.6, 1.6), xticks=number)
     axes.tick_params(axis="x", top=False)
-    axes.legend(loc="lower center", ncols=2)
+    axes.legend(loc="upper left", ncols=2)
 
 
 def numbers(datasets: Datasets) -> list[str]:
