@@ -165,7 +165,9 @@ def climb(
             for line, drive in zip(*at, strict=True)
         ]
         averages, _ = second_order_averages(machines)
-        values = np.stack([-averages["power"], averages["local_power_error"].sum(-1)]).reshape(2, *lines.shape)
+        values = np.stack([-averages["power"], averages["local_power_error"].sum(-1)]).reshape(
+            2, *lines.shape
+        )
         for n, i in enumerate(active):
             top = values[0, n].argmax()
             gain = values[0, n, top] - best[i, 2]
