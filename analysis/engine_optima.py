@@ -22,7 +22,7 @@ from langevin_qtm.exact.second_order import second_order_averages
 
 LINE, DRIVE = "reservoir.hot.spectral_density.frequency", "drive.frequency"
 STRENGTH = "reservoir.hot.spectral_density.strength"
-PHASE = "reservoir.hot.coupling.B.phase"
+COUPLING_B = "reservoir.hot.coupling.B"
 PLANE = ("hot_frequency", "drive_frequency")
 STARTS = 2  # local maxima for each optimum
 RESONANT_DRIVES = (0.2, 0.45, 0.8)

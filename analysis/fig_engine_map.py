@@ -76,9 +76,7 @@ def draw(datasets: Datasets) -> Figure:
     draw_choices(choices, datasets["best_choices"])
     if "points" in datasets:
         mark_points(joint, independent, datasets["points"])
-        draw_deviations(scores, [datasets["points"]], SCRIPT.compared)
-    else:
-        scores.set_visible(False)
+    draw_deviations(scores, SCRIPT, datasets)
     letter(joint, independent, cut, choices, scores)
     return figure
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from engine_optima import DRIVE, LINE, PHASE, changes_at, machine_of, optima, output_of
+from engine_optima import COUPLING_B, DRIVE, LINE, changes_at, machine_of, optima, output_of
 from fig_engine_map import OUTPUT, STRENGTHS, WIRINGS, draw_point, handles, label
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ from langevin_qtm.exact.second_order import second_order_averages
 WIDTH, HEIGHT = 7.0, 5.6  # inches
 GAMMA = r"static coupling $\gamma_2\ [\omega_A]$"
 STYLES = {"joint": "-", "independent": "--"}
-MARKS = {"joint": ".", "independent": "s"}
+MARKS = {"joint": ".", "independent": "x"}
 VARIANT_COLORS = ("C1", "C4", "C2", "C5", "C3")
 FEWER = {"start": 1e-4, "stop": 100.0, "scale": "log"}
 STATIC_AXIS = "sweep.reservoir.cold.spectral_density.gamma"
@@ -58,7 +58,10 @@ def best_phases(maps: xr.Dataset, best: xr.Dataset) -> xr.Dataset:
     for index in range(best.sizes["cold_gamma"]):
         one = best.isel(cold_gamma=index)
         at = {**changes_at(one), LINE: float(one["best_line"]), DRIVE: float(one["best_drive"])}
-        machines += [machine_of(maps, {**at, PHASE: phase}) for phase in (0.0, np.pi / 2, np.pi)]
+        machines += [
+            machine_of(maps, {**at, COUPLING_B: {"amplitude": 1.0, "phase": phase}})
+            for phase in (0.0, np.pi / 2, np.pi)
+        ]
     zero, quarter, half = -second_order_averages(machines)[0]["power"].reshape(-1, 3).T
     mean, cosine = (zero + half) / 2, (zero - half) / 2
     sine = quarter - mean
@@ -79,19 +82,16 @@ def draw(datasets: Datasets) -> Figure:
     draw_ratio(ratio, datasets)
     draw_optima(at, datasets["best"])
     draw_variants(others, datasets["best_variants"])
-    if "points" in datasets:
-        draw_deviations(scores, [datasets["points"]], SCRIPT.compared)
-    else:
-        scores.set_visible(False)
+    draw_deviations(scores, SCRIPT, datasets)
     letter(power, ratio, at, others, scores)
     return figure
 
 
 def draw_output(axes: Axes, datasets: Datasets) -> None:
     """Largest -P/d: second order; exact and sampled at the same Ω and w_1."""
-    for wiring, color in WIRINGS.items():
+    for (wiring, color), width in zip(WIRINGS.items(), (2.4, 1.1), strict=True):
         best = datasets["best"]["output"].sel(wiring=wiring)
-        axes.plot(best["cold_gamma"], best, color=color, zorder=3)
+        axes.plot(best["cold_gamma"], best, color=color, lw=width, zorder=1.5)
         exact = of_wiring(datasets["exact"], wiring)
         for strength, shade in STRENGTHS.items():
             style = {"color": shade, "ls": STYLES[wiring], "lw": 0.6, "marker": MARKS[wiring], "ms": 3}
@@ -155,8 +155,10 @@ def draw_variants(axes: Axes, best: xr.Dataset) -> None:
             name = label(one) if wiring == "joint" else None
             axes.semilogx(values["cold_gamma"], values, color=color, ls=style, label=name)
     axes.axhline(0.0, color="k", lw=0.5, zorder=0)
-    axes.set(ylim=(-0.05, 2.0), xlabel=GAMMA, ylabel="relative output")
-    axes.legend(loc="upper left", fontsize=7, ncols=2)
+    axes.set(ylim=(-0.05, 2.0), xlabel=GAMMA, ylabel=r"output over that at $\gamma_2 = 10^{-4}$")
+    axes.legend(
+        loc="upper left", fontsize=7, ncols=2, title="solid: joint; dashed: independent", title_fontsize=7
+    )
 
 
 def numbers(datasets: Datasets) -> list[str]:
