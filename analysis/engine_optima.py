@@ -1,9 +1,9 @@
 """Largest second-order output power of an engine over drive frequency Ω and line frequency w_1.
 
-A map over (Ω, w_1) of a run file, logarithmic, says where to begin: at its highest local maxima, and where the
-line is resonant with a mode w of the static machine, w_1 = Ω + w. From there a lattice of 3 × 3 points around the
-best point so far moves uphill, and is made finer where it cannot, until it is far smaller than any line. Second-order
-power is proportional to the strength d of the hot reservoir: all outputs are -P/d.
+A map over (Ω, w_1) of a run file, logarithmic, says where to begin: at its highest local maxima, and where
+the line is resonant with a mode w of the static machine, w_1 = Ω + w. From there a lattice of 3 × 3 points
+around the best point so far moves uphill, and is made finer where it cannot, until it is far smaller than any line.
+Second-order power is proportional to the strength d of the hot reservoir: all outputs are -P/d.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def optima(maps: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over the other dims: `output`, the largest -P/d; where no point delivers power, the largest number of
-        the map; `output_error`, bound on rounding; `best_drive` and `best_line`, NaN where none delivers power;
+        Over the other dims: `output`, the largest -P/d, of the map where no point of it delivers power;
+        `output_error`, bound on rounding; `best_drive` and `best_line`, NaN where no point delivers power;
         `map_output`, the largest number of the map.
     """
     output = output_of(maps).transpose(..., *PLANE)

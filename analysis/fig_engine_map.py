@@ -2,14 +2,14 @@
 
     python analysis/fig_engine_map.py [datasets] [--quick] [-o analysis/figures]
 
-Datasets: `langevin-qtm run runs/engine_map/<file>.toml -o <file>.nc`. Exact ones and maps that are not given are
-computed (a minute; `--quick`: coarser). Sampled ones are drawn if given or kept in `analysis/data`. Writes
-`fig_engine_map.pdf` and `.png`.
+Datasets: `langevin-qtm run runs/engine_map/<file>.toml -o <file>.nc`. Exact ones and maps that are not
+given are computed (a minute; `--quick`: coarser). Sampled ones are drawn if given or kept in `analysis/data`.
+Writes `fig_engine_map.pdf` and `.png`.
 
-What to see: (a) the joint machine is an engine (color) along w_1 = Ω + w, w the antiphase mode; (b) two independent
-ones take in work everywhere (gray). (c) Along the dotted line of (a): second order, exact and sampled at finite
-strength d of the hot reservoir. (d) Largest output for other phases, temperatures and line widths; crosses: no
-engine. (e) Sampled against exact.
+What to see: (a) the joint machine is an engine (color) along w_1 = Ω + w, w the antiphase mode; (b) two
+independent ones take in work everywhere (gray). (c) Along the dotted line of (a): second order, exact and
+sampled at finite strength d of the hot reservoir. (d) Largest output for other phases, temperatures and line widths;
+crosses: no engine. (e) Sampled against exact.
 """
 
 from __future__ import annotations
@@ -177,6 +177,14 @@ def label(choice: xr.Dataset) -> str:
     return ", ".join(parts) or "as (a, b)"
 
 
+def in_words(choice: xr.Dataset) -> str:
+    """What a choice changes, in plain letters."""
+    text = label(choice)
+    for symbol, written in ((r"\varphi", "φ"), (r"\,\pi", " π"), (r"\gamma", "γ"), ("$", "")):
+        text = text.replace(symbol, written)
+    return text
+
+
 def numbers(datasets: Datasets) -> list[str]:
     """Largest output, extent of the engine, saturation, and what other choices change."""
     output = output_of(datasets["map"])
@@ -211,15 +219,16 @@ def saturation(datasets: Datasets) -> list[str]:
 def robustness(best: xr.Dataset) -> list[str]:
     """Choices in which one of the machines is dead or alive, and the smallest advantage."""
     joint, independent = (best["output"].sel(wiring=wiring) for wiring in WIRINGS)
-    names = [label(best.isel(choice=i)).replace("$", "") for i in range(best.sizes["choice"])]
+    names = [in_words(best.isel(choice=i)) for i in range(best.sizes["choice"])]
     dead = [name for name, value in zip(names, joint.values, strict=True) if value <= 0]
     sentences = [f"No joint engine with: {'; '.join(dead)}."]
     for i, value in enumerate(independent.values):
         if value > 0:
             one = best.isel(choice=i).sel(wiring="independent")
             sentences.append(
-                f"Independent engine with {names[i]}: -P/d = {value:.3f} at Ω = {float(one['best_drive']):.3f}, "
-                f"w_1 = {float(one['best_line']):.3f}; joint over independent {float(joint[i]) / value:.0f}."
+                f"Independent engine with {names[i]}: -P/d = {value:.3f} at "
+                f"Ω = {float(one['best_drive']):.3f}, w_1 = {float(one['best_line']):.3f}; "
+                f"joint over independent {float(joint[i]) / value:.0f}."
             )
     return sentences
 

@@ -1,15 +1,16 @@
-"""Largest output power of a heat engine from weak to strong static coupling: joint and independent oscillators.
+"""Largest output power of a heat engine from weak to strong static coupling, joint and independent.
 
     python analysis/fig_maximum_power.py [datasets] [--quick] [-o analysis/figures]
 
-Datasets: `langevin-qtm run runs/maximum_power/<file>.toml -o <file>.nc`. Exact ones and maps that are not given
-are computed (two minutes; `--quick`: coarser). Sampled ones are drawn if given or kept in `analysis/data`. Writes
-`fig_maximum_power.pdf` and `.png`.
+Datasets: `langevin-qtm run runs/maximum_power/<file>.toml -o <file>.nc`. Exact ones and maps that are
+not given are computed (two minutes; `--quick`: coarser). Sampled ones are drawn if given or kept in
+`analysis/data`. Writes `fig_maximum_power.pdf` and `.png`.
 
-What to see: (a) maximized over Ω and w_1, joint and independent engines deliver the same at weak coupling; at γ_2 =
-100 the joint one recovers and the independent one is dead. Dots: exact at finite strength d of the hot reservoir, at
-the same Ω and w_1; circles and squares: sampled. (b) Their ratio. (c) The optimal Ω and w_1. (d) Other phases,
-temperatures and line widths, in units of the output at γ_2 = 1e-4. (e) Sampled against exact.
+What to see: (a) maximized over Ω and w_1, joint and independent engines deliver the same at weak coupling;
+towards γ_2 = 100 the joint one recovers and the independent one dies. Dots (joint) and crosses: exact at
+finite strength d of the hot reservoir, at the same Ω and w_1; circles and squares: sampled. (b) Their ratio. (c) The
+optimal Ω and w_1. (d) Other phases, temperatures and line widths, in units of the output at γ_2 = 1e-4.
+(e) Sampled against exact.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from engine_optima import COUPLING_B, DRIVE, LINE, changes_at, machine_of, optima, output_of
-from fig_engine_map import OUTPUT, STRENGTHS, WIRINGS, draw_point, handles, label
+from fig_engine_map import OUTPUT, STRENGTHS, WIRINGS, draw_point, handles, in_words, label
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -174,17 +175,17 @@ def numbers(datasets: Datasets) -> list[str]:
         f"{float(joint[dip]):.2f} at {float(joint['cold_gamma'][dip]):.2g}, and {strong:.2f} at "
         f"{float(joint['cold_gamma'][-1]):.0f}: {strong / weak:.0%} of the first.",
         f"Joint over independent: {float(alive[0]):.4f} at γ_2 = {float(alive['cold_gamma'][0]):.0e}, "
-        f"{at_coupling(ratio, 1.0):.1f} at 1, {at_coupling(ratio, 10.0):.0f} at 10, {float(alive[-1]):.0f} at "
-        f"{float(alive['cold_gamma'][-1]):.0f}.",
+        f"{at_coupling(ratio, 1.0):.1f} at 1, {at_coupling(ratio, 10.0):.0f} at 10, "
+        f"{float(alive[-1]):.0f} at {float(alive['cold_gamma'][-1]):.0f}.",
     ]
     dead = independent["cold_gamma"].values[independent.values <= 0]
     if len(dead):
         sentences.append(f"No independent engine at γ_2 = {', '.join(f'{value:.0f}' for value in dead)}.")
-    phase = best["best_phase"].isel(cold_gamma=-1) / np.pi
-    gain = best["best_phase_output"] / joint - 1
+    phase = float(best["best_phase"].isel(cold_gamma=-1)) / np.pi
+    gain = float((best["best_phase_output"] / joint - 1).max())
     sentences.append(
-        f"At γ_2 = 100 the best phase is {float(phase):.3f} π; it adds {float(gain.isel(cold_gamma=-1)):.1e} to the "
-        f"output, and at most {float(gain.max()):.1%} at any γ_2."
+        f"At γ_2 = 100 the best phase is {phase:.3f} π; at any γ_2 the best one adds less than "
+        f"{gain + 1e-3:.1%} to what phase π delivers."
     )
     return [
         *sentences,
@@ -206,8 +207,8 @@ def exact_numbers(exact: xr.Dataset, strong: float) -> list[str]:
         output = output_of(joint).sel(hot_strength=strength)
         where = float(output["cold_gamma"][int(output.values.argmax())])
         sentences.append(
-            f"Exact joint output at d = {strength:.0e}: {float(output[-1]) / strong:.2f} of second order at γ_2 = 100; "
-            f"largest, {float(output.max()):.2f}, at γ_2 = {where:.3g}."
+            f"Exact joint output at d = {strength:.0e}: {float(output[-1]) / strong:.2f} of second order "
+            f"at γ_2 = 100; largest, {float(output.max()):.2f}, at γ_2 = {where:.3g}."
         )
     return sentences
 
@@ -220,7 +221,7 @@ def variant_numbers(best: xr.Dataset) -> list[str]:
         joint = one["output"].sel(wiring="joint")
         share = float(joint[-1] / joint[0])
         ratio = at_coupling(advantage(one), 10.0)
-        name = label(one).replace("$", "")
+        name = in_words(one)
         sentences.append(
             f"{name}: joint at 100 over joint at 1e-4 {share:.2f}; joint over independent at 10 {ratio:.0f}."
         )

@@ -1,6 +1,5 @@
-"""Largest second-order output over (Ω, w_1): no better point nearby or anywhere, and the power by quadrature."""
+"""Largest second-order output over (Ω, w_1): no better point anywhere, and the power by quadrature."""
 
-import sys
 from pathlib import Path
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Largest output power against γ_2: data of the artists against the datasets, and what the run files round."""
+"""Largest output power against γ_2: data of the artists, and what the run files round."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_ratio_is_one_at_weak_coupling_grows_and_ends_with_the_independent_engin
     assert datasets["best"]["output"].sel(wiring="joint", cold_gamma=100.0) > 1
 
 
-def test_best_phase_is_that_of_a_scan(script, datasets):
+def test_best_phase_is_that_of_a_scan(datasets):
     import engine_optima
 
     one = datasets["best"].sel(wiring="joint", cold_gamma=1.0)
