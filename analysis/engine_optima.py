@@ -2,8 +2,8 @@
 
 A map over (Ω, w_1) of a run file, logarithmic, says where to begin: at its highest local maxima, and where
 the line is resonant with a mode w of the static machine, w_1 = Ω + w. From there a lattice of 3 × 3 points
-around the best point so far moves uphill, and is made finer where it cannot, until it is far smaller than any line.
-Second-order power is proportional to the strength d of the hot reservoir: all outputs are -P/d.
+around the best point so far moves uphill, and is made finer where it cannot, until it is far smaller than
+any line. Second-order power is proportional to the strength d of the hot reservoir: all outputs are -P/d.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RESONANT_DRIVES = (0.2, 0.45, 0.8)
 LATTICE = np.array([[a, b] for a in (-1.0, 0.0, 1.0) for b in (-1.0, 0.0, 1.0)])
 COARSEST, FINER, FINEST = 0.1, 0.5, 5e-4  # spacing: first, factor, last; the narrowest line has 1e-2
 GAIN = 1e-7  # relative, below which a step is not worth another one
-BEHIND = 0.7  # of the best climb, below which one is given up
+BEHIND = 0.85  # of the best climb, below which one is given up
 
 
 def output_of(dataset: xr.Dataset) -> xr.DataArray:

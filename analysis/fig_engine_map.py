@@ -8,8 +8,8 @@ Writes `fig_engine_map.pdf` and `.png`.
 
 What to see: (a) the joint machine is an engine (color) along w_1 = Ω + w, w the antiphase mode; (b) two
 independent ones take in work everywhere (gray). (c) Along the dotted line of (a): second order, exact and
-sampled at finite strength d of the hot reservoir. (d) Largest output for other phases, temperatures and line widths;
-crosses: no engine. (e) Sampled against exact.
+sampled at finite strength d of the hot reservoir. (d) Largest output for other phases, temperatures and
+line widths; crosses: no engine. (e) Sampled against exact.
 """
 
 from __future__ import annotations
