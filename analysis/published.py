@@ -59,6 +59,8 @@ class Script:
         From the same datasets: numbers that texts quote, a sentence each.
     quick : mapping
         By run file: overrides that make its axes coarser, for `--quick`.
+    derive : callable
+        The datasets by run file, with others that are computed from them.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Script:
     draw: Callable[[Datasets], Figure]
     numbers: Callable[[Datasets], list[str]]
     quick: Mapping[str, Mapping[str, object]]
+    derive: Callable[[Datasets], Datasets] = dict
 
 
 def make_figure(script: Script, argv: Sequence[str] | None = None) -> None:
@@ -109,7 +112,7 @@ def collect(script: Script, given: Sequence[xr.Dataset] = (), quick: bool = Fals
         if stem in script.sampled:
             others = {route: run_sweep(load_sweep(path, solver)) for route, solver in ROUTES.items()}
             found[stem] = with_routes(found[stem], others, list(script.compared))
-    return found
+    return dict(script.derive(found))
 
 
 def with_routes(sampled: xr.Dataset, routes: Datasets, names: Sequence[str]) -> xr.Dataset:
