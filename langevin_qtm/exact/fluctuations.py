@@ -29,7 +29,7 @@ from langevin_qtm.exact.convergence import solve_integrals
 from langevin_qtm.exact.quadrature import Layout
 from langevin_qtm.exact.responses import Responses
 from langevin_qtm.exact.second_moments import FORCE, MOVED, fill_signals, signal_of
-from langevin_qtm.exact.sidebands import block_of, decompose, first_of
+from langevin_qtm.exact.sidebands import decompose
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
@@ -56,21 +56,27 @@ def add_fluctuations(source, gain, noise, loss, couplings, factors, signals, cur
     """
     bodies, count = len(currents), signals.shape[1]
     own = source * count + count // 2
-    first, stop = block_of(own, couplings, currents.shape[1])
+    first, stop, lowest, spacing = (
+        couplings.first[own],
+        couplings.stop[own],
+        couplings.lowest,
+        couplings.spacing,
+    )
+    start, position, value = couplings.start, couplings.position, couplings.value
     for l in range(bodies):
         _fill_current(l, source, gain, couplings, signals, currents[l])
         solve_transposed(factors.band, factors.width, factors.pivots, factors.reach, currents[l], first, stop)
-    for contact in range(len(couplings.residue)):
+    for contact in range(len(lowest)):
         moved = 2 * bodies + contact * (MOVED + bodies) + MOVED
-        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+        for n in range(lowest[contact, source], count, spacing):
             s, total = contact * count + n, 0.0j
             quantum, lost = noise[own] * noise[s], loss[own] * loss[s]
             for l in range(bodies + 1):
                 amplitude = total
                 if l < bodies:
                     amplitude = signals[moved + l, n].conjugate()
-                    for i in range(couplings.start[s], couplings.start[s + 1]):
-                        amplitude += currents[l, couplings.position[i]] * couplings.value[i].conjugate()
+                    for i in range(start[s], start[s + 1]):
+                        amplitude += currents[l, position[i]] * value[i].conjugate()
                     total += amplitude
                 strength = amplitude.real**2 + amplitude.imag**2
                 out[0, l] += quantum * strength
@@ -82,20 +88,21 @@ def _fill_current(l, source, gain, couplings, signals, current):
     """z of the power of one oscillator."""
     count = signals.shape[1]
     bodies = len(current) // count
+    start, position, oscillator = couplings.start, couplings.position, couplings.oscillator
+    value, rate = couplings.value, couplings.rate
     current[:] = 0.0
-    for contact in range(len(couplings.residue)):
+    for contact in range(len(couplings.lowest)):
         if not couplings.is_driven[contact]:
             continue
         first = 2 * bodies + contact * (MOVED + bodies)
-        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+        for n in range(couplings.lowest[contact, source], count, couplings.spacing):
             s = contact * count + n
             struck = signals[first + MOVED + l, n].conjugate() * gain[s]
             echoed = signals[first + FORCE, n].conjugate()
-            for i in range(couplings.start[s], couplings.start[s + 1]):
-                column = couplings.position[i]
-                current[column] += struck * couplings.value[i]
-                if couplings.oscillator[i] == l:
-                    current[column] += echoed * couplings.rate[i]
+            for i in range(start[s], start[s + 1]):
+                current[position[i]] += struck * value[i]
+                if oscillator[i] == l:
+                    current[position[i]] += echoed * rate[i]
 
 
 @compiled

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from langevin_qtm.compiled import compiled
-from langevin_qtm.exact.sidebands import IntArray, block_of, first_of, respond
+from langevin_qtm.exact.sidebands import IntArray, respond
 from langevin_qtm.physics.conventions import FloatArray
 
 Y, SPEED, FORCE, MOVED = range(4)  # of a contact; one MOVED for each oscillator
@@ -55,20 +55,21 @@ def fill_signals(source, sidebands, gain, couplings, factors, x, signals):
     bodies = len(x) // count
     own = source * count + count // 2
     respond(own, couplings, factors, x)
+    start, place, oscillator = couplings.start, couplings.position, couplings.oscillator
+    value, rate, sideband = couplings.value, couplings.rate, couplings.sideband
     signals[:] = 0.0
-    first_row, last_row = block_of(own, couplings, len(x))
-    for row in range(first_row, last_row):
-        n, l = couplings.sideband[row // bodies], row % bodies
+    for row in range(couplings.first[own], couplings.stop[own]):
+        n, l = sideband[row // bodies], row % bodies
         signals[l, n] = x[row]
         signals[bodies + l, n] = -1j * sidebands[n] * x[row]
-    for contact in range(len(couplings.residue)):
+    for contact in range(len(couplings.lowest)):
         first = 2 * bodies + contact * (MOVED + bodies)
-        for n in range(first_of(contact, source, couplings), count, couplings.spacing):
+        for n in range(couplings.lowest[contact, source], count, couplings.spacing):
             s, y = contact * count + n, 0.0j
-            for i in range(couplings.start[s], couplings.start[s + 1]):
-                position = x[couplings.position[i]]
-                y += couplings.value[i] * position
-                signals[first + MOVED + couplings.oscillator[i], n] += couplings.rate[i] * position
+            for i in range(start[s], start[s + 1]):
+                position = x[place[i]]
+                y += value[i] * position
+                signals[first + MOVED + oscillator[i], n] += rate[i] * position
             signals[first + Y, n] = y
             signals[first + SPEED, n] = -1j * sidebands[n] * y
             signals[first + FORCE, n] = gain[s] * y

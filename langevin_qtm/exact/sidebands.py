@@ -41,8 +41,10 @@ class Couplings(NamedTuple):
         -i (n - m) Ω g_{c,l,n-m}, of ġ.
     sideband : (position / L,) int array
         n of the unknowns.
-    residue : (contact,) int array
-        Of the harmonics of each contact, modulo the spacing.
+    first, stop : (contact n,) int arrays
+        Block of unknowns that noise at a sideband of a contact reaches.
+    lowest : (contact d, contact c) int array
+        First sideband of d that noise of c at the central one reaches; then every `spacing`.
     is_driven : (contact,) bool array
     spacing : int
     """
@@ -53,7 +55,9 @@ class Couplings(NamedTuple):
     value: ComplexArray
     rate: ComplexArray
     sideband: IntArray
-    residue: IntArray
+    first: IntArray
+    stop: IntArray
+    lowest: IntArray
     is_driven: IntArray
     spacing: int
 
@@ -79,6 +83,10 @@ def couplings_of(machine: Machine, harmonics: int) -> Couplings:
     contact, n, m, l = np.nonzero(coefficients)
     value, position = coefficients[contact, n, m, l], place[m] * bodies + l
     entries = np.bincount(contact * count + n, minlength=len(series) * count)
+    residue = np.array([present[0] if present.size else 0 for present in _harmonics(machine)])
+    block = np.subtract.outer(np.arange(count), residue).T.ravel() % spacing
+    sizes = bodies * np.bincount(np.arange(count) % spacing, minlength=spacing)
+    stop = np.cumsum(sizes)
     return Couplings(
         start=np.append(0, np.cumsum(entries)),
         position=position,
@@ -86,7 +94,9 @@ def couplings_of(machine: Machine, harmonics: int) -> Couplings:
         value=value,
         rate=-1j * (n - m) * machine.angular_frequency * value,
         sideband=sideband,
-        residue=np.array([present[0] if present.size else 0 for present in _harmonics(machine)]) % spacing,
+        first=(stop - sizes)[block],
+        stop=stop[block],
+        lowest=(harmonics + np.subtract.outer(residue, residue)) % spacing,
         is_driven=np.array([contact.is_driven for contact in machine.contacts]),
         spacing=spacing,
     )
@@ -130,10 +140,15 @@ def decompose(omega, sidebands, gain, couplings, factors):
         Out.
     """
     band, width, bodies = factors.band, factors.width, len(omega)
-    start, position, value = couplings.start, couplings.position, couplings.value
+    start, position, value, sideband = (
+        couplings.start,
+        couplings.position,
+        couplings.value,
+        couplings.sideband,
+    )
     band[:] = 0.0
     for row in range(len(band)):
-        band[row, width] = omega[row % bodies] ** 2 - sidebands[couplings.sideband[row // bodies]] ** 2
+        band[row, width] = omega[row % bodies] ** 2 - sidebands[sideband[row // bodies]] ** 2
     for s in range(len(gain)):
         for i in range(start[s], start[s + 1]):
             row, push = position[i], gain[s] * value[i].conjugate()
@@ -145,30 +160,12 @@ def decompose(omega, sidebands, gain, couplings, factors):
 @compiled
 def respond(source, couplings, factors, x):
     """x in response to unit noise at one sideband of one contact, `source` = c N + n."""
+    start, position, value = couplings.start, couplings.position, couplings.value
     x[:] = 0.0
-    for i in range(couplings.start[source], couplings.start[source + 1]):
-        x[couplings.position[i]] = couplings.value[i].conjugate()
-    first, stop = block_of(source, couplings, len(x))
+    for i in range(start[source], start[source + 1]):
+        x[position[i]] = value[i].conjugate()
+    first, stop = couplings.first[source], couplings.stop[source]
     solve(factors.band, factors.width, factors.pivots, factors.reach, x, first, stop)
-
-
-@compiled
-def block_of(source, couplings, size):
-    """First unknown and end of the block that noise at one sideband of one contact reaches."""
-    count, spacing = len(couplings.sideband), couplings.spacing
-    block = (source % count - couplings.residue[source // count]) % spacing
-    whole, more = count // spacing, count % spacing
-    first = block * whole + min(block, more)
-    stop = first + whole + (1 if block < more else 0)
-    bodies = size // count
-    return first * bodies, stop * bodies
-
-
-@compiled
-def first_of(contact, source, couplings):
-    """First sideband of a contact that noise of `source` at the central one reaches; then every `spacing`."""
-    center = len(couplings.sideband) // 2
-    return (center + couplings.residue[contact] - couplings.residue[source]) % couplings.spacing
 
 
 @compiled
