@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from langevin_qtm.errors import InputError as InputError
     from langevin_qtm.errors import NotConvergedError as NotConvergedError
     from langevin_qtm.errors import UnstableMachineError as UnstableMachineError
+    from langevin_qtm.exact.optimal_drives import optimal_machine as optimal_machine
     from langevin_qtm.exact.optimal_drives import pareto_front as pareto_front
     from langevin_qtm.exact.periodic_steady_state import periodic_steady_state as periodic_steady_state
     from langevin_qtm.exact.second_order import second_order as second_order
@@ -86,6 +87,7 @@ _HOMES = {
     "load_sweep": "data.sweep",
     "multiplier_spectrum": "stability",
     "open_dataset": "data.files",
+    "optimal_machine": "exact.optimal_drives",
     "pareto_front": "exact.optimal_drives",
     "periodic_steady_state": "exact.periodic_steady_state",
     "run_sweep": "sweep",
