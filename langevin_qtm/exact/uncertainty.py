@@ -1,0 +1,151 @@
+"""Uncertainty relations beyond the ratio Ṡ D/O²: of periodic drives, and of engines.
+
+Koyuk and Seifert, PRL 122, 230601 (2019), for a current O of a machine driven at Ω, D = lim Var(∫O dt)/t:
+
+    Ṡ D / (O - Ω ∂O/∂Ω)² >= 2                                    classical, Markovian.
+
+Drives may be weighted, g_l = (Ω/w_0)^r_l cos(Ωt + φ_l), and the derivative follows O(Ω) with its weights. All
+averages of second order are quadratic in the weights W, X = Σ_ll' W_l W_l' X_ll'(Ω), so that few machines at
+weight 1 (each oscillator driven alone, each pair) give them for any weights. The derivative is one of
+differences of rising order and falling step in ln Ω, `scipy.differentiate`, with its error estimate.
+
+Pietzonka and Seifert, PRL 120, 190602 (2018), for engines in steady state: |P| η/(η_C - η) T_cold/D_P <= 1/2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+from scipy.differentiate import derivative
+
+from langevin_qtm.errors import InputError
+from langevin_qtm.exact.second_order import second_order_averages
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.physics.machine import Machine
+from langevin_qtm.schema import machine_coordinates
+
+FIRST_STEP = 0.05  # in ln Ω
+ORDER = 8
+DERIVATIVE_TOLERANCE = 1e-9
+UNITS = {"power": "omega_A^2", "entropy": "omega_A", "fluctuation": "omega_A^3", "ratio": "1"}
+
+
+def koyuk_seifert_ratio(
+    machine: Machine,
+    drive_frequency: ArrayLike | None = None,
+    *,
+    weights: Mapping[str, float] | None = None,
+    reference: float = 1.0,
+) -> xr.Dataset:
+    """Ṡ D/(O - Ω ∂O/∂Ω)² of local powers and of the total power, to second order.
+
+    Parameters
+    ----------
+    machine : Machine
+        As for `second_order`.
+    drive_frequency : (drive_frequency,) array, optional
+        Ω > 0; by default the machine's own.
+    weights : mapping of oscillator to exponent r, optional
+        Its couplings to driven reservoirs are multiplied by (Ω/w_0)^r; 0 for oscillators not named.
+    reference : float
+        w_0 > 0.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims `drive_frequency` and `oscillator`: `koyuk_seifert_ratio` (of local powers) and
+        `power_koyuk_seifert_ratio` (of the total power), with `_error`; what they are made of: `local_power`,
+        `local_power_response` Ω ∂P_l/∂Ω, `power`, `power_response`, `entropy_production`,
+        `fluctuation_quantum`, `power_fluctuation_quantum`; and for comparison `tur_ratio`,
+        `power_tur_ratio`. Errors are estimates: differences of successive orders, and rounding.
+
+    Raises
+    ------
+    InputError
+        As `second_order`; or when an oscillator is unknown, or a frequency or `reference` is not positive.
+
+    Examples
+    --------
+    >>> from langevin_qtm import Drive, DrudeLorentz, Ohmic, Reservoir
+    >>> drude, drive = DrudeLorentz(gamma=0.01, cutoff=12.0), {"A": Drive.cosine()}
+    >>> driven = Reservoir(name="driven", temperature=0.1, spectral_density=drude, coupling=drive)
+    >>> static = Reservoir(name="static", temperature=0.1, spectral_density=Ohmic(gamma=0.1))
+    >>> machine = Machine(frequencies={"A": 1.0}, drive_frequency=0.01, reservoirs=[driven, static])
+    >>> found = koyuk_seifert_ratio(machine)  # P ~ Ω² of a slow drive: Ω ∂P/∂Ω = 2 P, nothing changes
+    >>> bool(abs(found.koyuk_seifert_ratio / found.tur_ratio - 1) < 0.01)
+    True
+    """
+    machine.require_bare_period("second_order")
+    omega = np.atleast_1d(np.asarray(machine.angular_frequency if drive_frequency is None else drive_frequency))
+    if omega.ndim != 1 or not omega.size or not np.all(np.isfinite(omega)) or omega.min() <= 0:
+        raise InputError(f"`drive_frequency` = {drive_frequency!r} is not allowed: it must be numbers > 0.")
+    if not (np.isfinite(reference) and reference > 0):
+        raise InputError(f"`reference` = {reference!r} is not allowed: it must be > 0.")
+    averages = _Weighted(machine, _exponents(machine, weights), reference)
+    value, error = averages(omega)
+    response, response_error = averages.response(omega)
+    power, entropy = value["local_power"], value["entropy_production"]
+    variables = {
+        "local_power": power,
+        "local_power_response": response,
+        "power": power.sum(axis=1),
+        "power_response": response.sum(axis=1),
+        "entropy_production": entropy,
+        "fluctuation_quantum": value["fluctuation_quantum"],
+        "power_fluctuation_quantum": value["power_fluctuation_quantum"],
+    }
+    errors = {"local_power_response": response_error, "power_response": response_error.sum(axis=1)}
+    errors |= {"power": error["local_power"].sum(axis=1)} | error
+    for prefix, current, spread, dissipation in (
+        ("", "local_power", "fluctuation_quantum", entropy[:, None]),
+        ("power_", "power", "power_fluctuation_quantum", entropy),
+    ):
+        cost = dissipation * variables[spread]
+        of_cost = errors["entropy_production"].reshape(dissipation.shape) / np.abs(dissipation)
+        of_cost = of_cost + errors[spread] / np.abs(variables[spread])
+        modified = variables[current] - variables[f"{current}_response"]
+        lost = errors[current] + errors[f"{current}_response"]
+        ratio = f"{prefix}koyuk_seifert_ratio"
+        variables[ratio] = cost / modified**2
+        errors[ratio] = variables[ratio] * (of_cost + 2 * lost / np.abs(modified))
+        variables[f"{prefix}tur_ratio"] = cost / variables[current] ** 2
+    return _dataset(machine, omega, variables, errors)
+
+
+def power_tradeoff(
+    power: ArrayLike, efficiency: ArrayLike, fluctuation: ArrayLike, *, hot: float, cold: float
+) -> FloatArray | xr.DataArray:
+    """Efficiency, power and constancy of an engine in one number, |P| η/(η_C - η) T_cold/D_P.
+
+    At most 1/2 for classical Markovian engines in steady state. With two reservoirs the reciprocal of the
+    uncertainty ratio of the total power.
+
+    Parameters
+    ----------
+    power, efficiency, fluctuation : arrays or DataArrays
+        P < 0 and η of an engine, and D_P; exact, sampled or of second order.
+    hot, cold : float
+        T_hot > T_cold >= 0.
+
+    Returns
+    -------
+    array or DataArray
+        NaN where the machine is no engine (η is NaN).
+
+    Raises
+    ------
+    InputError
+        When hot is not hotter than cold.
+
+    Examples
+    --------
+    >>> float(power_tradeoff(-0.1, 0.45, 0.02, hot=1.0, cold=0.1))
+    0.5
+    """
+    if not hot > cold >= 0:
+        raise InputError(f"`hot` = {hot!r} is not allowed: it must be above `cold` = {cold!r}, which is >= 0.")
+    carnot = 1 - cold / hot
+    return np.abs(power) * efficiency / (carnot - efficiency) * cold / fluctuation
