@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from langevin_qtm.exact.periodic_steady_state import periodic_steady_state as periodic_steady_state
     from langevin_qtm.exact.second_order import second_order as second_order
     from langevin_qtm.exact.second_order import second_order_map as second_order_map
+    from langevin_qtm.exact.uncertainty import koyuk_seifert_ratio as koyuk_seifert_ratio
+    from langevin_qtm.exact.uncertainty import power_tradeoff as power_tradeoff
     from langevin_qtm.physics.drive import Drive as Drive
     from langevin_qtm.physics.envelope import Burst as Burst
     from langevin_qtm.physics.envelope import Chirp as Chirp
@@ -83,6 +85,7 @@ _HOMES = {
     "UnstableMachineError": "errors",
     "floquet_modes": "stability",
     "jarzynski": "work_statistics",
+    "koyuk_seifert_ratio": "exact.uncertainty",
     "load_run": "data.runfile",
     "load_sweep": "data.sweep",
     "multiplier_spectrum": "stability",
@@ -90,6 +93,7 @@ _HOMES = {
     "optimal_machine": "exact.optimal_drives",
     "pareto_front": "exact.optimal_drives",
     "periodic_steady_state": "exact.periodic_steady_state",
+    "power_tradeoff": "exact.uncertainty",
     "run_sweep": "sweep",
     "second_order": "exact.second_order",
     "second_order_map": "exact.second_order",

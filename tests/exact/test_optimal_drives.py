@@ -234,7 +234,7 @@ def test_generic_optimizer_finds_the_same_front(level):
         polish=False,
         tol=0,
     )
-    # never above the certificate but for the mesh (quadratic in its spacing, 1e-3); the optimizer's own: percents
+    # never above the certificate but for the mesh (quadratic in its spacing, 1e-3); its own error: percents
     assert -result.fun <= bound * (1 + 1e-4)
     assert_allclose(-result.fun, bound, rtol=0.03)
 
