@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -10,16 +11,18 @@ from scipy.optimize import differential_evolution
 
 from langevin_qtm import Drive, Machine, pareto_front
 from langevin_qtm.data.sweep import from_tables
-from langevin_qtm.exact.second_order import second_order_averages
+from langevin_qtm.exact.second_order import mean_currents
 
 POINTS = 41
+LINE = 1.29  # w_1 for which the optimizer is tried
+LEVELS = (0.0, 0.8, 0.95)  # of λ over the largest efficiency, for the optimizer
+FINE = 200  # frequencies of a mesh for which all levels are tried
 REFINEMENTS = 2
 HARMONICS = 2  # of the drives that the optimizer tries
 MEMBERS, GENERATIONS = 6, 40  # for each of its parameters; of its population
 SEED = 1
 
 Key = tuple[str, float, float, float]  # wiring, γ_2, w_B, w_1
-_COMPUTED: dict[str, dict[Key, xr.Dataset]] = {}
 
 
 def machines(dataset: xr.Dataset) -> dict[Key, Machine]:
@@ -32,19 +35,35 @@ def machines(dataset: xr.Dataset) -> dict[Key, Machine]:
     return found
 
 
-def fronts(dataset: xr.Dataset) -> dict[Key, xr.Dataset]:
-    """Fronts of all machines; the axis of drive frequencies is the mesh of those that a drive may contain.
+def with_fronts(datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The datasets, a front for each machine of fronts.toml (`name_of`), and the finds of the optimizer.
 
-    Computed once for each configuration.
+    The axis of drive frequencies is the mesh of frequencies that a drive may contain.
     """
-    name = dataset.attrs["config_sha256"]
-    if name not in _COMPUTED:
-        mesh = dataset["drive_frequency"].values
-        _COMPUTED[name] = {
-            key: pareto_front(machine, mesh, points=POINTS, refinements=REFINEMENTS)
-            for key, machine in machines(dataset).items()
-        }
-    return _COMPUTED[name]
+    found = dict(datasets)
+    mesh, trials = datasets["fronts"]["drive_frequency"].values, []
+    for key, machine in machines(datasets["fronts"]).items():
+        front = found[name_of(*key)] = pareto_front(machine, mesh, points=POINTS, refinements=REFINEMENTS)
+        if key[-1] == LINE and front.sizes["point"]:
+            levels = LEVELS if len(mesh) > FINE else LEVELS[1:2]
+            trials += [(*key[:-1], *trial(machine, front, level, mesh[-1])) for level in levels]
+    names = ("wiring", "cold_gamma", "frequency_B", "power", "efficiency", "shortfall")
+    columns = zip(names, zip(*trials, strict=True), strict=True)
+    found["optimizer"] = xr.Dataset({name: ("trial", list(column)) for name, column in columns})
+    return found
+
+
+def name_of(wiring: str, gamma: float, detuned: float, line: float) -> str:
+    """Name of the front of one machine."""
+    return f"{wiring}, γ_2 = {gamma:g}, w_B = {detuned:g}, w_1 = {line:g}"
+
+
+def trial(machine: Machine, front: xr.Dataset, level: float, highest: float) -> tuple[float, float, float]:
+    """P and η of the drive that the optimizer finds at a level of λ, and how far v(λ) is above."""
+    marginal = level * front.attrs["largest_efficiency"]
+    power, heat = optimize(machine, marginal, highest)
+    bound = float((-front["power"] - marginal * front["heat_current"].isel(reservoir=0)).max())
+    return power, -power / heat, 1 - (-power - marginal * heat) / bound
 
 
 def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, float]:
@@ -62,15 +81,15 @@ def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, 
         Largest Ω.
     """
     bodies = len(machine.oscillators)
+    (hot,) = machine.driven_reservoirs  # here the driven one is the hot one
     size = 2 * HARMONICS * bodies
 
     def averages(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = parameters[:size].reshape(2, HARMONICS, bodies, -1)
         parts = parts / np.sqrt(2 * (parts**2).sum(axis=(0, 1, 2)))
         machines = [_driven(machine, one) for one in np.moveaxis(parts, -1, 0)]
-        found, _ = second_order_averages(machines, parameters[size][:, None])
-        hot = int(machine.temperatures.argmax())
-        return found["power"][:, 0], found["heat_current"][:, 0, hot]
+        (power, heat), _ = mean_currents(machines, parameters[size][:, None], hot)
+        return power[:, 0], heat[:, 0]
 
     def loss(parameters: np.ndarray) -> np.ndarray:
         power, heat = averages(parameters)

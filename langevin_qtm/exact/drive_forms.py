@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from langevin_qtm.errors import InputError
-from langevin_qtm.exact.second_order import second_order_averages
+from langevin_qtm.exact.second_order import mean_currents
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
@@ -79,11 +79,16 @@ def drive_forms(machine: Machine, frequencies: ArrayLike) -> DriveForms:
     unit = np.eye(bodies, dtype=complex)
     probes = [*unit, *(unit[l] + factor * unit[k] for l, k in upper for factor in (1, 1j))]
     machines = [driven_at(machine, driven, {1: probe / np.sqrt(2)}, nu[0]) for probe in probes]
-    found, _ = second_order_averages(machines, np.tile(nu, (len(machines), 1)))
-    heat = {suffix: found[f"heat_current{suffix}"][..., driven] for suffix in ("", "_error")}
-    forms = [_matrix(values, upper, bodies) for values in (found["power"], heat[""])]
-    errors = [_error_matrix(values, upper, bodies) for values in (found["power_error"], heat["_error"])]
-    return DriveForms(nu, forms[0], forms[1], errors[0], errors[1])
+    (power, heat), (power_error, heat_error) = mean_currents(
+        machines, np.tile(nu, (len(machines), 1)), driven
+    )
+    return DriveForms(
+        nu,
+        _matrix(power, upper, bodies),
+        _matrix(heat, upper, bodies),
+        _error_matrix(power_error, upper, bodies),
+        _error_matrix(heat_error, upper, bodies),
+    )
 
 
 def quadratic(form: ComplexArray | FloatArray, g: ComplexArray) -> FloatArray:

@@ -213,6 +213,39 @@ def second_order_averages(
     return total, undefined
 
 
+def mean_currents(
+    machines: Sequence[Machine], drive_frequencies: FloatArray, reservoir: int
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Total power and the heat current from one driven reservoir, without the cost of anything else.
+
+    Parameters
+    ----------
+    machines, drive_frequencies
+        As for `second_order_averages`.
+    reservoir : int
+        Index of the driven reservoir.
+
+    Returns
+    -------
+    values, errors : pairs of (machine, frequency) arrays
+        Power and heat current, and bounds on their rounding.
+    """
+    for machine in machines:
+        machine.require_bare_period("second_order")
+    values, errors = np.empty((2, 2, *drive_frequencies.shape))
+    for chosen in _stacks(machines, drive_frequencies.shape[1]):
+        fractions = PartialFractions([machines[i] for i in chosen])
+        integrals = SecondOrderIntegrals(fractions, drive_frequencies[chosen], fluctuations=False)
+        local = integrals.power.sum(2)
+        heat = integrals.into_medium - integrals.power.sum(3)
+        heat = Terms(heat.value[:, :, reservoir], heat.size[:, :, reservoir])
+        largest = np.maximum(np.abs(local.value).max(axis=2), np.abs(heat.value))
+        for row, (one, count) in enumerate(((local.sum(2), local.value.shape[2]), (heat, 1))):
+            lost = count * fractions.rounding[:, None] * largest
+            values[row][chosen], errors[row][chosen] = one.value, ROUNDING * one.size + lost
+    return (values[0], values[1]), (errors[0], errors[1])
+
+
 def _stacks(machines: Sequence[Machine], frequencies: int) -> list[np.ndarray]:
     """Indices of machines that are solved together."""
     most = max(1, POINTS_PER_STACK // frequencies)

@@ -122,6 +122,8 @@ class SecondOrderIntegrals:
     fractions : PartialFractions
     base : (machine, frequency) array
         Drive frequencies Ω.
+    fluctuations : bool
+        Whether `quantum` and `commutator` are wanted, which cost most at two temperatures.
 
     Attributes
     ----------
@@ -134,8 +136,8 @@ class SecondOrderIntegrals:
     covariance : Terms (machine, 1, oscillator, oscillator)
     """
 
-    def __init__(self, fractions: PartialFractions, base: FloatArray):
-        self.fractions, self.base = fractions, base
+    def __init__(self, fractions: PartialFractions, base: FloatArray, fluctuations: bool = True):
+        self.fractions, self.base, self.fluctuations = fractions, base, fluctuations
         reservoirs = len(fractions.static) + len(fractions.driven)
         shape, bodies = base.shape, fractions.response.shape[-1]
         self.power = _zeros(*shape, reservoirs, bodies)
@@ -168,6 +170,8 @@ class SecondOrderIntegrals:
             echo, echo_heat, constant = self._echo(driven, shift, r)
             flow = flow + echo + self.covariances[r].times(constant[..., None, None])
             heat = heat - echo_heat
+            if not self.fluctuations:
+                continue
             quantum, commutator = self._fluctuation(driven, shift, points, noise, echo, r)
             # both signs of n
             weight = 2 * (shift**2)[..., None, None] * driven.pairs[:, None]
