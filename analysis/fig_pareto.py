@@ -8,11 +8,11 @@ fronts.toml, whose axis of drive frequencies is the mesh of frequencies that a d
 `.png`.
 
 What to see: (a–d) at γ_2 = 0.1 sharing the reservoirs makes no difference; at γ_2 = 100 only joint
-oscillators make an engine worth the name, with any drive. One front for each line w_1 of the hot reservoir, from
-left to right 0.97, 1.29 (thick), 2 and 3. Crosses: a generic optimizer; gray: cosines in antiphase; circles:
-sampled at finite strength d; dotted: equal entropy production. (e–h) The same fronts: at given power the most
-efficient drive also produces the least entropy. (i) Drives of the largest power, and a superposition of
-harmonics. (j) Sampled against exact.
+oscillators make an engine worth the name, with any drive. One front for each line w_1 of the hot reservoir,
+from left to right 0.97, 1.29 (thick), 2 and 3. Crosses: a generic optimizer; gray: cosines in antiphase;
+circles: sampled at finite strength d; dotted: equal entropy production (Ṡ/d = 0.3 to
+100 from right to left). (e–h) The same fronts: at given power the most efficient drive also produces the least
+entropy. (i) Drives of the largest power, and a superposition of harmonics. (j) Sampled against exact.
 """
 
 from __future__ import annotations
@@ -102,8 +102,9 @@ def draw_fronts(power: Axes, entropy: Axes, datasets: Datasets, gamma: float, de
     power.set(xlim=(0.0, 1.0), ylim=(0.0, None))
     entropy.set(yscale="log")
     if not datasets[name_of("independent", gamma, detuned, LINE)].sizes["point"]:
-        place = {"ha": "right", "va": "top", "transform": power.transAxes, "fontsize": 8}
-        power.text(0.96, 0.95, "independent:\nno engine", color=COLORS["independent"], **place)
+        box = {"facecolor": "w", "edgecolor": "none", "pad": 1.0}
+        place = {"ha": "right", "va": "top", "transform": power.transAxes, "fontsize": 7, "bbox": box}
+        power.text(0.98, 0.97, "independent:\nno engine", color=COLORS["independent"], **place)
 
 
 def draw_cosines(axes: Axes, dataset: xr.Dataset, gamma: float, detuned: float) -> None:
@@ -141,7 +142,8 @@ def draw_points(axes: Axes, points: xr.Dataset, gamma: float, detuned: float, li
     }
     for one in each(points):
         own = shared | {name: one[name].item() for name in shared if name in one.coords}
-        if (own["cold_gamma"], own["frequency_B"]) == (gamma, detuned) and np.isfinite(one["efficiency"]):
+        is_engine = float(one["power"]) < -2 * float(one["power_se"])
+        if (own["cold_gamma"], own["frequency_B"]) == (gamma, detuned) and is_engine:
             strength = float(one["hot_strength"])
             x, y = float(one["efficiency"]) / limit, -float(one["power"]) / strength
             errors = float(one["power_se"]) / strength, float(one["efficiency_se"]) / limit
@@ -175,11 +177,11 @@ def draw_drives(cells: Sequence[Axes], datasets: Datasets) -> None:
                 label=f"$g_{oscillator}$",
             )
         axes.axhline(0.0, color="k", lw=0.5, zorder=0)
-        axes.set(xlim=(0.0, 1.0), ylim=(-2.1, 2.1), xlabel=r"$\Omega t/2\pi$")
+        axes.set(xlim=(0.0, 1.0), ylim=(-2.1, 2.9), xlabel=r"$\Omega t/2\pi$")
         axes.set_title(name, fontsize=8, loc="right", pad=4)
         axes.tick_params(labelleft=axes is cells[0])
     cells[0].set_ylabel("best drive")
-    cells[2].legend(loc="lower center", ncols=2)
+    cells[2].legend(loc="upper center", ncols=2)
 
 
 def best_drive(datasets: Datasets, gamma: float) -> tuple[str, float, xr.Dataset]:

@@ -15,7 +15,7 @@ Pietzonka and Seifert, PRL 120, 190602 (2018), for engines in steady state: |P| 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,18 +24,30 @@ from scipy.differentiate import derivative
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact.second_order import second_order_averages
+from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.schema import machine_coordinates
 
-Values = TypeVar("Values", float, FloatArray, xr.DataArray)
 FIRST_STEP = 0.05  # in ln Ω
 ORDER = 8
 DERIVATIVE_TOLERANCE = 1e-9
-AVERAGED = ("local_power", "entropy_production", "fluctuation_quantum", "power_fluctuation_quantum")
-UNITS = {"power": "omega_A^2", "response": "omega_A^2", "production": "omega_A", "quantum": "omega_A^3"}
-UNITS |= {"ratio": "1"}
+AVERAGED = (
+    "local_power",
+    "heat_current",
+    "entropy_production",
+    "fluctuation_quantum",
+    "power_fluctuation_quantum",
+)
+UNITS = {
+    "power": "omega_A^2",
+    "current": "omega_A^2",
+    "response": "omega_A^2",
+    "production": "omega_A",
+    "quantum": "omega_A^3",
+}
+UNITS |= {"ratio": "1", "efficiency": "1"}
 
 
 def koyuk_seifert_ratio(
@@ -61,11 +73,12 @@ def koyuk_seifert_ratio(
     Returns
     -------
     xarray.Dataset
-        Dims `drive_frequency` and `oscillator`: `koyuk_seifert_ratio` (of local powers) and
-        `power_koyuk_seifert_ratio` (of the total power), with `_error`; what they are made of: `local_power`,
-        `local_power_response` Ω ∂P_l/∂Ω, `power`, `power_response`, `entropy_production`,
-        `fluctuation_quantum`, `power_fluctuation_quantum`; and for comparison `tur_ratio`,
-        `power_tur_ratio`. Errors are estimates: differences of successive orders, and rounding.
+        Dims `drive_frequency`, and `oscillator` or `reservoir`: `koyuk_seifert_ratio` (of local powers) and
+        `power_koyuk_seifert_ratio` (of the total power), with `_error`; what they are made of:
+        `local_power`, `local_power_response` Ω ∂P_l/∂Ω, `power`, `power_response`, `entropy_production`,
+        `fluctuation_quantum`, `power_fluctuation_quantum`; and of the same weighted machine `heat_current`,
+        `efficiency` (NaN where no engine), `tur_ratio`, `power_tur_ratio`. Errors are estimates:
+        differences of successive derivatives, and rounding.
 
     Raises
     ------
@@ -100,6 +113,8 @@ def koyuk_seifert_ratio(
         "local_power_response": response,
         "power": power.sum(axis=1),
         "power_response": response.sum(axis=1),
+        "heat_current": value["heat_current"],
+        "efficiency": thermodynamics.efficiency(machine, power.sum(axis=1), value["heat_current"]),
         "entropy_production": entropy,
         "fluctuation_quantum": value["fluctuation_quantum"],
         "power_fluctuation_quantum": value["power_fluctuation_quantum"],
@@ -122,9 +137,7 @@ def koyuk_seifert_ratio(
     return _dataset(machine, omega, variables, errors)
 
 
-def power_tradeoff(
-    power: Values, efficiency: Values, fluctuation: Values, *, hot: float, cold: float
-) -> Values:
+def power_tradeoff(power: Any, efficiency: Any, fluctuation: Any, *, hot: Any, cold: Any) -> Any:
     """Efficiency, power and constancy of an engine in one number, |P| η/(η_C - η) T_cold/D_P.
 
     At most 1/2 for classical Markovian engines in steady state. With two reservoirs the reciprocal of the
@@ -132,14 +145,14 @@ def power_tradeoff(
 
     Parameters
     ----------
-    power, efficiency, fluctuation : arrays or DataArrays
+    power, efficiency, fluctuation : float, array or DataArray
         P < 0 and η of an engine, and D_P; exact, sampled or of second order.
-    hot, cold : float
+    hot, cold : float, array or DataArray
         T_hot > T_cold >= 0.
 
     Returns
     -------
-    array or DataArray
+    float, array or DataArray
         NaN where the machine is no engine (η is NaN).
 
     Raises
@@ -152,7 +165,7 @@ def power_tradeoff(
     >>> float(power_tradeoff(-0.1, 0.45, 0.02, hot=1.0, cold=0.1))
     0.5
     """
-    if not hot > cold >= 0:
+    if not np.all(np.greater(hot, cold) & np.greater_equal(cold, 0)):
         raise InputError(
             f"`hot` = {hot!r} is not allowed: it must be above `cold` = {cold!r}, which is >= 0."
         )
@@ -256,9 +269,11 @@ def _dataset(
     machine: Machine, omega: FloatArray, variables: Mapping[str, FloatArray], errors: Mapping[str, FloatArray]
 ) -> xr.Dataset:
     """Dataset over drive frequency."""
-    dataset = xr.Dataset(coords={"oscillator": machine_coordinates(machine)["oscillator"]})
+    coordinates = machine_coordinates(machine)
+    dataset = xr.Dataset(coords={dim: coordinates[dim] for dim in ("oscillator", "reservoir")})
     for name, values in variables.items():
-        dims = ("drive_frequency", "oscillator")[: np.ndim(values)]
+        own = "reservoir" if name == "heat_current" else "oscillator"
+        dims = ("drive_frequency", own)[: np.ndim(values)]
         attrs = {"units": UNITS[name.rsplit("_", 1)[-1]], "long_name": name.replace("_", " ")}
         dataset[name] = (dims, values, attrs)
         if name in errors:
