@@ -5,9 +5,10 @@ value and the bias allowance of the run (its `step_error` plus `noise_fit_error`
 number of the variable) in quadrature. Ensembles over time are held against `transient` at each of their
 times; the table shows the farthest one. The limit on the largest |z| is the two-sided Student quantile at
 `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
-probability of at most `FALSE_ALARM`. Integrated averages are recomputed, and must agree within the sum of
-their error bounds; second order is held against second order, since at finite coupling it differs from the
-exact values by right.
+probability of at most `FALSE_ALARM`. Ratios to the square of a power are judged where the power is `RESOLVED`
+standard errors from zero: closer, their distribution is far from normal. Integrated averages are recomputed,
+and must agree within the sum of their error bounds; second order is held against second order, since at finite
+coupling it differs from the exact values by right.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 from scipy.special import stdtrit
@@ -44,6 +46,8 @@ from langevin_qtm.transients.transient import transient
 
 FALSE_ALARM = 1e-3
 ROUNDING = 1e-12
+RESOLVED = 5.0  # standard errors
+DIVIDED_BY = {"tur_ratio": "local_power", "tur_ratio_cnumber": "local_power", "power_tur_ratio": "power"}
 
 
 @dataclass(frozen=True)
@@ -240,9 +244,16 @@ def _rows(
     for name, values, errors in averages(dataset):
         columns = [_column(reference, name, values) for reference in (exact, perturbative)]
         z = _deviations(dataset[name], values, errors, judge, is_sampled, bias)
+        if is_sampled and name in DIVIDED_BY:
+            z = np.where(_is_resolved(dataset, DIVIDED_BY[name]), z, np.nan)
         for label, index in elements(dataset, name):
             numbers = [float(array[index]) for array in (values, errors, *columns, z)]
             yield Row(name, label, *numbers)
+
+
+def _is_resolved(dataset: xr.Dataset, name: str) -> NDArray[np.bool_]:
+    """Whether a sampled number is so far from zero that its reciprocal has a standard error."""
+    return np.abs(dataset[name].values) > RESOLVED * dataset[f"{name}_se"].values
 
 
 def _bias(dataset: xr.Dataset) -> float:

@@ -149,6 +149,15 @@ def test_number_that_is_undefined_is_not_judged(dataset):
 
 
 @pytest.mark.usefixtures("known")
+def test_ratio_to_a_power_that_is_not_resolved_is_not_judged(dataset):
+    dataset["tur_ratio"][0] *= 100.0
+    assert not validate(dataset).agrees
+    dataset["local_power_se"][0] = abs(dataset["local_power"][0]) / 4.0
+    assert math.isnan(row(validate(dataset), "tur_ratio[A]").z)
+    assert not math.isnan(row(validate(dataset), "tur_ratio[B]").z)
+
+
+@pytest.mark.usefixtures("known")
 def test_number_that_is_lost_without_a_reason_is_wrong(dataset):
     dataset.power.values[()] = np.nan
     result = validate(dataset)
