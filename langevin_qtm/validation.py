@@ -7,8 +7,8 @@ times; the table shows the farthest one. The limit on the largest |z| is the two
 `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
 probability of at most `FALSE_ALARM`. Ratios to the square of a power are judged where the power is `RESOLVED`
 standard errors from zero: closer, their distribution is far from normal. Integrated averages are recomputed,
-and must agree within the sum of their error bounds; second order is held against second order, since at finite
-coupling it differs from the exact values by right.
+and must agree within the sum of their error bounds; second order is held against second order, since at
+finite coupling it differs from the exact values by right.
 """
 
 from __future__ import annotations
