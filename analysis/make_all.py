@@ -32,6 +32,7 @@ NAMES = (
     "precision",
     "conversion",
     "trade_off",
+    "periodic_bounds",
 )
 
 

@@ -36,6 +36,8 @@ def block(script: Script, datasets: Datasets) -> str:
         "",
         "</details>",
     ]
+    if not script.sampled:
+        folded = []
     return "\n".join([*sentences, *folded]) + "\n"
 
 

@@ -199,7 +199,7 @@ def test_every_published_result_has_a_figure_and_sampled_points(modules):
         assert script.name == name
         files = {path.stem for path in RUN_FILES if path.parent.name == name}
         assert files == {*script.exact, *script.sampled}
-        assert script.sampled
+        assert script.sampled or name == "periodic_bounds"  # derivatives are not sampled
         assert set(script.quick) <= set(script.exact)
 
 
