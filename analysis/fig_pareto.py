@@ -224,14 +224,12 @@ def numbers(datasets: Datasets) -> list[str]:
         f"All lines, γ_2 = {strongest:g}: largest -P/d joint {min(outputs['joint']):.2g} to "
         f"{max(outputs['joint']):.2g}, independent at most {max(outputs['independent']):.1g}."
     )
-    shortfall, gains = (
-        datasets["optimizer"]["shortfall"],
-        [front.attrs["mesh_gain"] for front in found.values()],
-    )
+    shortfall = 100 * datasets["optimizer"]["shortfall"]
+    gain = 100 * np.nanmax([front.attrs["mesh_gain"] for front in found.values()])
+    above = max(0.0, -float(shortfall.min()))
     lines.append(
-        f"{shortfall.size} trials of the optimizer end at most {100 * float(shortfall.max()):.1f} % below the "
-        f"bound, and at most {max(0.0, -100 * float(shortfall.min())):.2f} % above it; the last refinement of "
-        f"the mesh gains at most {100 * np.nanmax(gains):.2f} % in power."
+        f"{shortfall.size} trials of the optimizer end at most {float(shortfall.max()):.2f} % below the bound, "
+        f"and at most {above:.2f} % above it; the last refinement of the mesh gains at most {gain:.2f} % in power."
     )
     return lines
 

@@ -11,15 +11,18 @@ from scipy.optimize import differential_evolution
 
 from langevin_qtm import Drive, Machine, pareto_front
 from langevin_qtm.data.sweep import from_tables
+from langevin_qtm.exact.drive_forms import drive_forms
+from langevin_qtm.exact.optimal_drives import Front
 from langevin_qtm.exact.second_order import mean_currents
 
 POINTS = 41
 LINE = 1.29  # w_1 for which the optimizer is tried
 LEVELS = (0.0, 0.8, 0.95)  # of λ over the largest efficiency, for the optimizer
+DENSE = 1001  # frequencies between the ends of a front, for the bound that the optimizer is held against
 FINE = 200  # frequencies of a mesh for which all levels are tried
 REFINEMENTS = 2
 HARMONICS = 2  # of the drives that the optimizer tries
-MEMBERS, GENERATIONS = 6, 40  # for each of its parameters; of its population
+MEMBERS, GENERATIONS = 6, 80  # for each of its parameters; of its population
 SEED = 1
 
 Key = tuple[str, float, float, float]  # wiring, γ_2, w_B, w_1
@@ -62,8 +65,9 @@ def trial(machine: Machine, front: xr.Dataset, level: float, highest: float) -> 
     """P and η of the drive that the optimizer finds at a level of λ, and how far v(λ) is above."""
     marginal = level * front.attrs["largest_efficiency"]
     power, heat = optimize(machine, marginal, highest)
-    bound = float((-front["power"] - marginal * front["heat_current"].isel(reservoir=0)).max())
-    return power, -power / heat, 1 - (-power - marginal * heat) / bound
+    dense = np.linspace(*front["frequency"].values[[0, -1]], DENSE)
+    bound = Front(machine, drive_forms(machine, dense)).support(np.array([marginal]))[0][0]
+    return power, -power / heat, 1 - (-power - marginal * heat) / float(bound)
 
 
 def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, float]:
