@@ -22,7 +22,7 @@ DENSE = 1001  # frequencies between the ends of a front, for the bound that the 
 FINE = 200  # frequencies of a mesh for which all levels are tried
 REFINEMENTS = 2
 HARMONICS = 2  # of the drives that the optimizer tries
-MEMBERS, GENERATIONS = 6, 80  # for each of its parameters; of its population
+MEMBERS, GENERATIONS = 6, (80, 20)  # fine mesh, coarse mesh; for each of its parameters; of its population
 SEED = 1
 
 Key = tuple[str, float, float, float]  # wiring, γ_2, w_B, w_1
@@ -48,8 +48,8 @@ def with_fronts(datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     for key, machine in machines(datasets["fronts"]).items():
         front = found[name_of(*key)] = pareto_front(machine, mesh, points=POINTS, refinements=REFINEMENTS)
         if key[-1] == LINE and front.sizes["point"]:
-            levels = LEVELS if len(mesh) > FINE else LEVELS[1:2]
-            trials += [(*key[:-1], *trial(machine, front, level, mesh[-1])) for level in levels]
+            levels, count = (LEVELS, GENERATIONS[0]) if len(mesh) > FINE else (LEVELS[1:2], GENERATIONS[1])
+            trials += [(*key[:-1], *trial(machine, front, level, mesh[-1], count)) for level in levels]
     names = ("wiring", "cold_gamma", "frequency_B", "power", "efficiency", "shortfall")
     columns = zip(names, zip(*trials, strict=True), strict=True)
     found["optimizer"] = xr.Dataset({name: ("trial", list(column)) for name, column in columns})
@@ -61,16 +61,18 @@ def name_of(wiring: str, gamma: float, detuned: float, line: float) -> str:
     return f"{wiring}, γ_2 = {gamma:g}, w_B = {detuned:g}, w_1 = {line:g}"
 
 
-def trial(machine: Machine, front: xr.Dataset, level: float, highest: float) -> tuple[float, float, float]:
+def trial(
+    machine: Machine, front: xr.Dataset, level: float, highest: float, generations: int
+) -> tuple[float, float, float]:
     """P and η of the drive that the optimizer finds at a level of λ, and how far v(λ) is above."""
     marginal = level * front.attrs["largest_efficiency"]
-    power, heat = optimize(machine, marginal, highest)
+    power, heat = optimize(machine, marginal, highest, generations)
     dense = np.linspace(*front["frequency"].values[[0, -1]], DENSE)
     bound = Front(machine, drive_forms(machine, dense)).support(np.array([marginal]))[0][0]
     return power, -power / heat, 1 - (-power - marginal * heat) / float(bound)
 
 
-def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, float]:
+def optimize(machine: Machine, marginal: float, highest: float, generations: int) -> tuple[float, float]:
     """Power and heat current from the hot reservoir of the drive that makes -P - λ J_hot largest.
 
     Differential evolution over Ω <= highest and all Fourier coefficients of norm 1 up to `HARMONICS`, each
@@ -83,6 +85,7 @@ def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, 
         λ.
     highest : float
         Largest Ω.
+    generations : int
     """
     bodies = len(machine.oscillators)
     (hot,) = machine.driven_reservoirs  # here the driven one is the hot one
@@ -103,7 +106,7 @@ def optimize(machine: Machine, marginal: float, highest: float) -> tuple[float, 
         loss,
         [(-1.0, 1.0)] * size + [(0.01, highest)],
         popsize=MEMBERS,
-        maxiter=GENERATIONS,
+        maxiter=generations,
         rng=SEED,
         tol=0.0,
         polish=False,

@@ -36,7 +36,7 @@ def script():
         pareto = import_module("pareto")
         patch.setattr(pareto, "POINTS", 9)
         patch.setattr(pareto, "REFINEMENTS", 1)
-        patch.setattr(pareto, "GENERATIONS", 25)
+        patch.setattr(pareto, "GENERATIONS", (25, 25))
         yield module
     for name in set(MODULES) - before:
         sys.modules.pop(name, None)
