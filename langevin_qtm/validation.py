@@ -1,14 +1,15 @@
 """Validation: a dataset held against the exact periodic steady state of its machine.
 
 Sampled averages are judged by z = (value - exact) / error, with the standard error, the error of the exact
-value and the bias allowance of the run (its `step_error` plus `noise_fit_error`, relative to the largest
-number of the variable) in quadrature. Ensembles over time are held against `transient` at each of their
-times; the table shows the farthest one. The limit on the largest |z| is the two-sided Student quantile at
-`FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct dataset is refused with a
-probability of at most `FALSE_ALARM`. Ratios to the square of a power are judged where the power is `RESOLVED`
-standard errors from zero: closer, their distribution is far from normal. Integrated averages are recomputed,
-and must agree within the sum of their error bounds; second order is held against second order, since at
-finite coupling it differs from the exact values by right.
+value and the bias allowance of the run in quadrature: its `step_error` plus `noise_fit_error`, relative to
+the largest number of the kind. Powers and heat currents are one kind, since the small ones are differences of
+the large ones; entropy production inherits their error over the temperatures. Ensembles over time are held
+against `transient` at each of their times; the table shows the farthest one. The limit on the largest |z| is
+the two-sided Student quantile at `FALSE_ALARM` shared evenly among all numbers (Bonferroni), so a correct
+dataset is refused with a probability of at most `FALSE_ALARM`. Ratios to the square of a power are judged
+where the power is `RESOLVED` standard errors from zero: closer, their distribution is far from normal.
+Integrated averages are recomputed, and must agree within the sum of their error bounds; second order is held
+against second order, since at finite coupling it differs from the exact values by right.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from langevin_qtm.transients.transient import transient
 FALSE_ALARM = 1e-3
 ROUNDING = 1e-12
 RESOLVED = 5.0  # standard errors
+CURRENTS = ("local_power", "power", "heat_current")
 DIVIDED_BY = {"tur_ratio": "local_power", "tur_ratio_cnumber": "local_power", "power_tur_ratio": "power"}
 
 
@@ -206,7 +208,8 @@ def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
         dims = (*SCHEMA[name].dims, "time")
         ordered = exact.assign({name: exact[name].transpose(*dims)})
         values, errors = (dataset[n].transpose(*dims).values for n in (name, f"{name}_se"))
-        z = _deviations(dataset[name], values, errors, ordered, True, _bias(dataset))
+        allowance = _bias(dataset) * _scale(name, values, ordered)
+        z = _deviations(dataset[name], values, errors, ordered, True, allowance)
         for label, index in elements(dataset, name):
             own = z[index]
             if np.all(np.isnan(own)):
@@ -243,7 +246,8 @@ def _rows(
     bias = _bias(dataset)
     for name, values, errors in averages(dataset):
         columns = [_column(reference, name, values) for reference in (exact, perturbative)]
-        z = _deviations(dataset[name], values, errors, judge, is_sampled, bias)
+        allowance = bias * _scale(name, values, judge)
+        z = _deviations(dataset[name], values, errors, judge, is_sampled, allowance)
         if is_sampled and name in DIVIDED_BY:
             z = np.where(_is_resolved(dataset, DIVIDED_BY[name]), z, np.nan)
         for label, index in elements(dataset, name):
@@ -256,8 +260,23 @@ def _is_resolved(dataset: xr.Dataset, name: str) -> NDArray[np.bool_]:
     return np.abs(dataset[name].values) > RESOLVED * dataset[f"{name}_se"].values
 
 
+def _scale(name: str, like: FloatArray, judge: xr.Dataset | None) -> float:
+    """Number that the bias of a run is relative to."""
+
+    def largest(*names: str) -> float:
+        columns = [
+            np.abs(_column(judge, each, like)) for each in names if judge is not None and each in judge
+        ]
+        return float(np.nan_to_num(np.concatenate([np.ravel(x) for x in columns] or [np.zeros(1)])).max())
+
+    if judge is not None and name == "entropy_production":
+        temperatures = stored_machine(judge).temperatures
+        return largest(*CURRENTS) / float(temperatures.min()) if temperatures.min() > 0 else 0.0
+    return largest(*CURRENTS) if name in CURRENTS else largest(name)
+
+
 def _bias(dataset: xr.Dataset) -> float:
-    """Bias that the run allows itself, relative to the largest number of a variable."""
+    """Bias that the run allows itself, relative to the largest number of a kind."""
     return sum(float(dataset.attrs.get(name, 0.0)) for name in ("step_error", "noise_fit_error"))
 
 
@@ -274,7 +293,7 @@ def _deviations(
     errors: FloatArray,
     judge: xr.Dataset | None,
     is_sampled: bool,
-    bias: float,
+    allowance: float,
 ) -> FloatArray:
     """Deviations of one variable; NaN where it is not judged, infinite where a number is plainly wrong."""
     name = str(variable.name)
@@ -286,7 +305,7 @@ def _deviations(
     slack = bound + ROUNDING * largest
     difference = values - reference
     with np.errstate(divide="ignore", invalid="ignore"):
-        allowed = np.hypot(errors, np.hypot(bound, bias * largest)) if is_sampled else errors + slack
+        allowed = np.hypot(errors, np.hypot(bound, allowance)) if is_sampled else errors + slack
         z = np.where(difference == 0, 0.0, difference / allowed)
     certain = is_sampled & (errors == 0)
     z = np.where(certain, np.where(np.abs(difference) <= slack, np.nan, np.copysign(np.inf, difference)), z)
