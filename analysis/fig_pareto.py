@@ -226,9 +226,9 @@ def numbers(datasets: Datasets) -> list[str]:
     )
     shortfall = 100 * datasets["optimizer"]["shortfall"]
     gain = 100 * np.nanmax([front.attrs["mesh_gain"] for front in found.values()])
-    above = max(0.0, -float(shortfall.min()))
+    below, above = float(shortfall.max()), max(0.0, -float(shortfall.min()))
     lines.append(
-        f"{shortfall.size} trials of the optimizer end at most {float(shortfall.max()):.2f} % below the bound, "
+        f"{shortfall.size} trials of the optimizer end at most {below:.2f} % below the bound, "
         f"and at most {above:.2f} % above it."
     )
     lines.append(f"The last refinement of the mesh gains at most {gain:.2f} % in power.")

@@ -22,7 +22,8 @@ DENSE = 1001  # frequencies between the ends of a front, for the bound that the 
 FINE = 200  # frequencies of a mesh for which all levels are tried
 REFINEMENTS = 2
 HARMONICS = 2  # of the drives that the optimizer tries
-MEMBERS, GENERATIONS = 6, (80, 20)  # fine mesh, coarse mesh; for each of its parameters; of its population
+MEMBERS = 6  # of its population, for each parameter
+GENERATIONS = (80, 20)  # on a fine mesh, on a coarse one
 SEED = 1
 
 Key = tuple[str, float, float, float]  # wiring, γ_2, w_B, w_1
