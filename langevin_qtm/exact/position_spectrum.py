@@ -107,11 +107,13 @@ class PositionSpectrum:
         found[:, 0] = np.trapezoid(values, self.omega)
         return (found.real / np.pi).T.reshape(count, *shape)
 
-    def coherence(self) -> ComplexArray:
+    def coherence(self, lowest: float = 0.0) -> ComplexArray:
         """Correlation of the analytic signals z = x + i H[x]: <z_l z_m*>/sqrt(<|z_l|²><|z_m|²>).
 
-        Its real part is the Pearson coefficient, its angle the mean phase of l before m.
+        Its real part is the Pearson coefficient, its angle the mean phase of l before m; of what oscillates
+        faster than `lowest`.
         """
-        power = np.trapezoid(self.values, self.omega, axis=0)
+        kept = self.omega >= lowest
+        power = np.trapezoid(self.values[kept], self.omega[kept], axis=0)
         scale = np.sqrt(power.diagonal().real)
         return np.conj(power / np.outer(scale, scale))
