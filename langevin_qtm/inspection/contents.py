@@ -24,7 +24,7 @@ STORED_BY = {
 
 
 def kind_of(dataset: xr.Dataset) -> str:
-    """"sweep", "over time" or "steady".
+    """ "sweep", "over time" or "steady".
 
     Raises
     ------

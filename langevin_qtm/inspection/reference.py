@@ -1,4 +1,4 @@
-"""Exact values that belong to a dataset, recomputed for the machine that it stores, and kept for the session."""
+"""Exact values that belong to a dataset, recomputed for its machine and kept for the session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PHASES = 256
 FINER = 8  # exact times for each sampled one
 MOST_TIMES = 4001
 ALIASES = 65  # points between 0 and the Nyquist frequency at which aliases are summed
-ALIAS_BANDS = 30.0  # noise bands up to which they are
+ALIAS_BANDS = 8.0  # noise bands up to which they are
 TAIL = 4  # aliases from which the rest is extrapolated
 GRID = 2**15  # frequencies of the transform to lags
 
@@ -87,6 +87,20 @@ def at_times(exact: xr.Dataset, dataset: xr.Dataset) -> xr.Dataset:
     return exact.sel(time=dataset["time"], method="nearest").assign_coords(time=dataset["time"])
 
 
+@lru_cache(maxsize=16)
+def _position_correlation(text: str, step: float, count: int) -> FloatArray:
+    spectrum = _spectrum(text)
+    assert spectrum is not None
+    return spectrum.correlation(step, count)
+
+
+def position_correlation(dataset: xr.Dataset, step: float, count: int) -> FloatArray | None:
+    """Exact two-time correlations R_lm at lags 0, step, …, (lag, oscillator, oscillator_prime); or None."""
+    if exact_spectrum(dataset) is None:
+        return None
+    return _position_correlation(dataset.attrs["machine"], step, count)
+
+
 def noise_correlation(dataset: xr.Dataset, reservoir: int, spectrum: Spectrum) -> FloatArray:
     """Exact autocorrelation of the stored noise of one reservoir, at lags 0, 1, … samples.
 
@@ -97,13 +111,16 @@ def noise_correlation(dataset: xr.Dataset, reservoir: int, spectrum: Spectrum) -
     -------
     (lag,) array
     """
-    machine = stored_machine(dataset)
-    step, box = spectrum.step, float(dataset.attrs["time_step"])
-    band = float(dataset.attrs["noise_band"])
-    bottom = 1e-2 / float(dataset.attrs["relaxation_time"])
-    tolerance = 2 * float(dataset.attrs["noise_fit_error"])
-    contacts = [contact for contact in machine.contacts if contact.reservoir == reservoir]
-    fitted = fit_noise_filter(contacts[0].temperature, band, bottom, tolerance)
+    numbers = ("time_step", "noise_band", "relaxation_time", "noise_fit_error")
+    settings = tuple(float(dataset.attrs[name]) for name in numbers)
+    return _noise_correlation(dataset.attrs["machine"], reservoir, spectrum.step, settings)[: spectrum.lags]
+
+
+@lru_cache(maxsize=16)
+def _noise_correlation(text: str, reservoir: int, step: float, settings: tuple[float, ...]) -> FloatArray:
+    box, band, relaxation, error = settings
+    contacts = [c for c in Machine.model_validate_json(text).contacts if c.reservoir == reservoir]
+    fitted = fit_noise_filter(contacts[0].temperature, band, 1e-2 / relaxation, 2 * error)
 
     def generated(omega: FloatArray) -> FloatArray:
         return sum((_generated(contact, fitted, omega, box) for contact in contacts), np.zeros(omega.shape))
@@ -117,7 +134,7 @@ def noise_correlation(dataset: xr.Dataset, reservoir: int, spectrum: Spectrum) -
     slow = np.mean((aliases**2 * values)[:, -TAIL * stride :], axis=(0, 1))  # the rest falls as w^-2
     folded = values.sum(axis=(0, 1)) + 2 * slow / (2 * nyquist) ** 2 / (last + 0.5)
     omega = np.linspace(0.0, nyquist, GRID // 2 + 1)
-    return np.fft.irfft(generated(omega) + CubicSpline(coarse, folded)(omega), GRID)[: spectrum.lags] / step
+    return np.fft.irfft(generated(omega) + CubicSpline(coarse, folded)(omega), GRID) / step
 
 
 def _generated(contact: Contact, fitted: NoiseFilter, omega: FloatArray, box: float) -> FloatArray:

@@ -1,8 +1,8 @@
 """Power spectra of sampled trajectories by Welch's method, and what is expected of them.
 
 Convention: two-sided, per unit of angular frequency, S(w) = ∫dτ <x(t + τ) x(t)> e^{iwτ}, so that
-∫dw/2π S(w) = <x²>; the same as in `langevin_qtm.physics.conventions`. The mean is known to be zero and nothing
-is subtracted. Segments have a Hann window and overlap by half; they are averaged over segments and
+∫dw/2π S(w) = <x²>; the same as in `langevin_qtm.physics.conventions`. The mean is known to be zero and
+nothing is subtracted. Segments have a Hann window and overlap by half; they are averaged over segments and
 trajectories.
 
 For a Gaussian process the mean of the estimate and its variance follow from the autocorrelation R alone:
@@ -150,7 +150,9 @@ def expected(spectrum: Spectrum, correlation: FloatArray) -> tuple[FloatArray, F
     return mean, 2 * mean**2 / variance
 
 
-def band(mean: FloatArray, freedom: FloatArray, confidence: float = CONFIDENCE) -> tuple[FloatArray, FloatArray]:
+def band(
+    mean: FloatArray, freedom: FloatArray, confidence: float = CONFIDENCE
+) -> tuple[FloatArray, FloatArray]:
     """Interval in which the estimate lies with this probability: (lower, upper), each (frequency,)."""
     tail = 0.5 * (1 - confidence)
     lower, upper = (mean * stats.chi2.ppf(p, freedom) / freedom for p in (tail, 1 - tail))

@@ -7,8 +7,8 @@ correlations R_ij by Wick's theorem,
 
     Cov(m_ij, m_kl) = M^-2 Σ_m (M - |m|) [R_ik(m) R_jl(m) + R_il(m) R_jk(m)],
 
-and with them the variance of C. `effective_samples` are the independent pairs that would scatter as much. For
-windows of up to 512 samples the band is that of the exact law, whose quantiles are taken from Gaussian windows
+and with them the variance of C. `effective_samples` are the independent pairs that would scatter as much.
+For windows of up to 512 samples the band is that of the exact law, whose quantiles are taken from Gaussian windows
 drawn from the covariance matrix of their samples; for longer ones it is normal in Fisher's artanh C.
 """
 
@@ -69,7 +69,7 @@ def windowed_pearson(first: FloatArray, second: FloatArray, window: int) -> Floa
     count = first.shape[-1]
     if not FEWEST <= window <= count:
         raise InputError(
-            f"`window` of {window} samples does not fit: it must have between {FEWEST} and {count}, the record."
+            f"`window` of {window} samples does not fit: it must have between {FEWEST} and {count}, all."
         )
     both, one, other = (_moving_sum(product, window) for product in (first * second, first**2, second**2))
     return both / np.sqrt(one * other)
@@ -95,7 +95,9 @@ def pearson_band(correlation: FloatArray, window: int, confidence: float = CONFI
     """
     own = correlation[0]
     center = own[0, 1] / np.sqrt(own[0, 0] * own[1, 1])
-    gradient = np.array([-0.5 * center / own[0, 0], 1 / np.sqrt(own[0, 0] * own[1, 1]), -0.5 * center / own[1, 1]])
+    gradient = np.array(
+        [-0.5 * center / own[0, 0], 1 / np.sqrt(own[0, 0] * own[1, 1]), -0.5 * center / own[1, 1]]
+    )
     sigma = np.sqrt(gradient @ moment_covariance(correlation, window) @ gradient) / (1 - center**2)
     tails = 0.5 * (1 - confidence), 0.5 * (1 + confidence)
     if window <= DRAWN:
