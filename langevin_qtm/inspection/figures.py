@@ -69,9 +69,7 @@ def looks(dataset: xr.Dataset, numbers: Sequence[int] | None = None) -> list[Loo
     return list(_time_looks(dataset, numbers) if kind == "over time" else _steady_looks(dataset, numbers))
 
 
-def write(
-    dataset: xr.Dataset, folder: Path, suffixes: Sequence[str], chosen: Sequence[Look]
-) -> Iterator[tuple[Look, str]]:
+def write(folder: Path, suffixes: Sequence[str], chosen: Sequence[Look]) -> Iterator[tuple[Look, str]]:
     """Draw and write the figures one after the other.
 
     Yields
@@ -343,11 +341,8 @@ def _draw_moments(dataset: xr.Dataset) -> Figure:
     names = ["position_mean", "position_covariance", "pearson"]
     if dataset.sizes["oscillator"] == 1:
         names.remove("pearson")
-    if (
-        not bool((abs(dataset["position_mean"]) > 1e-9).any())
-        or exact is not None
-        and not bool((abs(exact["position_mean"]) > 1e-9).any())
-    ):
+    means = dataset if exact is None else exact
+    if not bool((abs(means["position_mean"]) > 1e-9).any()):
         names[0] = "system_energy"
     figure, cells = _grid(len(names) + 1, 1, 1.0 + 1.5 * (len(names) + 1), sharex=True)
     over_time.draw_couplings(cells[0], dataset)

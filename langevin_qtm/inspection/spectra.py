@@ -71,10 +71,10 @@ class Spectrum:
     def note(self, freedom: float | None = None) -> str:
         """Convention, window and degrees of freedom in one line."""
         text = (
-            f"two-sided, $\\int d\\omega/2\\pi\\,S = \\langle x^2\\rangle$; Hann, {self.segment} samples, "
-            f"{self.segments} segments half over, {self.trajectories} trajectories"
+            f"Two-sided, $\\int S\\,d\\omega/2\\pi$ is the mean square. Welch: Hann windows of "
+            f"{self.segment} samples, {self.segments} half-overlapping, {self.trajectories} trajectories"
         )
-        return text if freedom is None else f"{text}; {freedom:.3g} degrees of freedom"
+        return text if freedom is None else f"{text}; {freedom:.0f} degrees of freedom (median)."
 
 
 def welch(samples: FloatArray, step: float, segment: int | None = None) -> Spectrum:

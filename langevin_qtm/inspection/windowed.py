@@ -8,8 +8,8 @@ correlations R_ij by Wick's theorem,
     Cov(m_ij, m_kl) = M^-2 Σ_m (M - |m|) [R_ik(m) R_jl(m) + R_il(m) R_jk(m)],
 
 and with them the variance of C. `effective_samples` are the independent pairs that would scatter as much.
-For windows of up to 512 samples the band is that of the exact law, whose quantiles are taken from Gaussian windows
-drawn from the covariance matrix of their samples; for longer ones it is normal in Fisher's artanh C.
+For windows of up to 512 samples the band is that of the exact law, with quantiles of Gaussian windows drawn
+from the covariance matrix of their samples; for longer ones it is normal in Fisher's artanh C.
 """
 
 from __future__ import annotations

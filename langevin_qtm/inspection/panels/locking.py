@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.inspection.contents import kind_of, require, require_pair, step_of, trajectory_of
-from langevin_qtm.inspection.labels import GRAY, TIME, axis_label, make_room, shade_periods, symbol
+from langevin_qtm.inspection.labels import GRAY, TIME, axis_label, make_room, symbol
 from langevin_qtm.inspection.panels.trajectories import draw_density, draw_ellipses
 from langevin_qtm.inspection.phases import phase_density, phase_difference
 from langevin_qtm.inspection.reference import exact_spectrum, exact_steady, position_correlation
@@ -18,6 +18,7 @@ from langevin_qtm.physics.conventions import FloatArray
 
 PHASE_BINS = 24
 WINDOW_PERIODS = 2.0
+MOST_OTHERS = 8  # faint trajectories
 REACH = 3.6  # standard deviations shown
 
 
@@ -47,7 +48,9 @@ def _state_pearson(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset | None) ->
     """Sampled and exact coefficient as text."""
     lines = []
     if "pearson_se" in dataset and dataset["pearson"].ndim == 0:
-        lines.append(rf"$C = {float(dataset['pearson']):.4f} \pm {float(dataset['pearson_se']):.1g}$")
+        error = float(dataset["pearson_se"])
+        decimals = min(6, max(2, 1 - int(np.floor(np.log10(error))))) if error > 0 else 4
+        lines.append(rf"$C = {float(dataset['pearson']):.{decimals}f} \pm {error:.{decimals}f}$")
     if exact is not None:
         lines.append(rf"exact ${float(exact['pearson']):.4f}$")
     box = {"facecolor": "w", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
@@ -95,17 +98,18 @@ def draw_windowed_pearson(
     exact = position_correlation(dataset, step, samples)
     if exact is not None:
         band = pearson_band(exact[:, :2, :2], samples)
-        axes.axhspan(band.lower, band.upper, color="0.9", lw=0, label="exact 95 % of windows", zorder=0.5)
+        axes.axhspan(band.lower, band.upper, color="0.92", lw=0, label="exact: 95 % of windows", zorder=0.5)
         axes.axhline(band.center, color="k", lw=0.8, ls="--", label=f"exact $C$ = {band.center:.3f}")
-    axes.plot(middle, values, **({"color": "C3", "lw": 1.0, "label": f"trajectory {number}"} | style))
-    if kind_of(dataset) == "steady":
-        shade_periods(axes, machine.period, float(time[0]), float(time[-1]))
-    axes.set(xlim=(time[0], time[-1]), ylim=(-1.02, 1.02), xlabel=TIME)
+    others = [other for other in range(min(len(x), MOST_OTHERS)) if other != number]
+    for other in others:
+        axes.plot(middle, windowed_pearson(x[other], y[other], samples), color="C3", lw=0.5, alpha=0.35)
+    text = f"trajectory {number}{', others faint' if others else ''}"
+    axes.plot(middle, values, **({"color": "C3", "lw": 1.1, "label": text} | style))
+    axes.set(xlim=(time[0], time[-1]), ylim=(-1.04, 1.5), yticks=np.linspace(-1, 1, 5), xlabel=TIME)
     length = (
         f"{samples * step / machine.period:.3g} periods" if kind_of(dataset) == "steady" else f"{window:.3g}"
     )
     axes.set_ylabel(f"Pearson coefficient $C(t)$\nin windows of {length}")
-    make_room(axes, above=0.22)
     axes.legend(loc="upper right", ncols=3)
     return axes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import CenteredNorm, Normalize
+from matplotlib.colors import CenteredNorm, LogNorm, Normalize
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.inspection.labels import color_of, make_room, symbol, unit_text
@@ -23,7 +23,10 @@ SHOWN = (
     "power_tur_ratio",
 )
 CUTS = 4
+CONSTANT = 1e-9
+RATIOS = {"tur_ratio", "power_tur_ratio"}  # positive, over decades
 SIGNED = {"local_power", "power", "heat_current", "pearson"}
+DWARFED = 4.0  # times the range of all but the outermost values
 CLIP = 0.02  # share of a map beyond the colors, for variables that diverge
 
 
@@ -33,14 +36,18 @@ def sweep_dims(dataset: xr.Dataset) -> tuple[str, ...]:
 
 
 def quantities(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
-    """Label, such as `local_power[A]`, and values over the axes, of what a sweep is mostly looked at for."""
+    """Label, such as `local_power[A]`, and values over the axes, of what a sweep is mostly looked at for.
+
+    What is the same everywhere is left out.
+    """
     for name in SHOWN:
         if name not in dataset or "time" in dataset[name].dims:
             continue
         for label, index in elements(dataset, name):
             dims = [dim for dim in dataset[name].dims if dim not in sweep_dims(dataset)]
             values = dataset[name].isel(dict(zip(dims, index, strict=True)))
-            if np.isfinite(values).any():
+            finite = values.values[np.isfinite(values.values)]
+            if finite.size and np.ptp(finite) > CONSTANT * np.abs(finite).max():
                 yield label, values
 
 
@@ -85,6 +92,8 @@ def draw_map(axes: Axes, values: xr.DataArray, label: str, x: str, y: str) -> Ax
     is_signed = name in SIGNED and low < 0 < high
     halfrange = float(max(abs(low), abs(high))) or 1.0
     norm: Normalize = CenteredNorm(0.0, halfrange) if is_signed else Normalize(low, high)
+    if name in RATIOS and low > 0:
+        norm = LogNorm(low, high)
     mesh = axes.pcolormesh(
         values[x], values[y], array, cmap="RdBu_r" if is_signed else "viridis", norm=norm, rasterized=True
     )
@@ -92,7 +101,8 @@ def draw_map(axes: Axes, values: xr.DataArray, label: str, x: str, y: str) -> Ax
         axes.contour(values[x], values[y], np.nan_to_num(array), [0.0], colors="k", linewidths=0.7)
     bar = axes.figure.colorbar(mesh, ax=axes, extend="both", pad=0.02)
     bar.set_label(element_label(values, label))
-    bar.formatter.set_powerlimits((-2, 3))  # type: ignore[attr-defined]
+    if not isinstance(norm, LogNorm):
+        bar.formatter.set_powerlimits((-2, 3))  # type: ignore[attr-defined]
     for dim, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if is_logarithmic(values[dim].values):
             scale("log")
@@ -128,11 +138,23 @@ def draw_cuts(
     if is_logarithmic(values[x].values):
         axes.set_xscale("log")
     axes.set(xlabel=dim_label(dataset, x), ylabel=element_label(values, label))
-    axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    _limit_height(axes, values.values, name in RATIOS)
     if y is not None:
         make_room(axes, above=0.3)
         axes.legend(loc="upper right", ncols=2)
     return axes
+
+
+def _limit_height(axes: Axes, values: np.ndarray, is_logarithmic: bool) -> None:
+    """Decades for ratios; else leave out the outermost values where they dwarf the rest."""
+    if is_logarithmic:
+        axes.set_yscale("log")
+        return
+    axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [CLIP, 1 - CLIP])
+    if np.ptp(finite) > DWARFED * (high - low) > 0:
+        axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))
 
 
 def _errors(dataset: xr.Dataset, name: str, like: xr.DataArray) -> np.ndarray | None:

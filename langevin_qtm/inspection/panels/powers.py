@@ -16,6 +16,8 @@ from langevin_qtm.physics.conventions import FloatArray
 
 FOLDED_BINS = 16
 SAMPLE_POINTS = 16
+AT_REST = 1e-6  # of the largest error: smaller ones are rounding
+MIDDLE = (0.16, 0.84)
 
 
 def draw_folded_power(axes: Axes, dataset: xr.Dataset, **style) -> Axes:
@@ -66,7 +68,9 @@ def draw_power_deviation(axes: Axes, dataset: xr.Dataset) -> Axes:
         curve = closed(exact["local_power_phase"].sel(oscillator=name))
         there.loc[{"oscillator": name}] = np.interp(dataset["phase"], *curve)
     error = dataset["local_power_phase_se"]
-    scores = (dataset["local_power_phase"] - there) / error.where(error > 0)  # none where the drive rests
+    scores = (dataset["local_power_phase"] - there) / error.where(
+        error > AT_REST * error.max()
+    )  # none where the drive rests
     for name in dataset["oscillator"].values:
         color = color_of(dataset, "oscillator", str(name))
         own = scores.sel(oscillator=name)
@@ -105,16 +109,22 @@ def folded(dataset: xr.Dataset, bins: int = FOLDED_BINS) -> tuple[FloatArray, Fl
 
 
 def draw_folded_trajectories(axes: Axes, dataset: xr.Dataset, name: str) -> Axes:
-    """Instantaneous power of the stored trajectories alone, folded: mean ± error, on the exact curve."""
+    """Instantaneous power of the stored trajectories over the drive period: scatter and means."""
     phase, mean, error = folded(dataset)
     place = [str(n) for n in dataset["oscillator"].values].index(name)
     color, exact = color_of(dataset, "oscillator", name), exact_steady(dataset)
+    turns = dataset["time"].values / stored_machine(dataset).period
+    bins = np.minimum(((turns + 1e-9) % 1 * len(phase)).astype(int), len(phase) - 1)
+    values = dataset["instantaneous_power"].sel(oscillator=name).transpose("trajectory", "time").values
+    low, high = np.array([np.quantile(values[:, bins == b], MIDDLE) for b in range(len(phase))]).T
+    axes.fill_between(phase, low, high, color=color, alpha=0.2, lw=0, step="mid", label="68 % of values")
     if exact is not None and is_finite(exact["local_power_phase"]):
-        axes.plot(*closed(exact["local_power_phase"].sel(oscillator=name)), color=color)
+        axes.plot(*closed(exact["local_power_phase"].sel(oscillator=name)), "k", label="exact mean")
     marks = {"fmt": "o", "color": color, "mfc": "w", "mew": 0.9, "elinewidth": 0.7}
-    axes.errorbar(phase, mean[:, place], error[:, place], label=symbol("local_power", name), **marks)
-    _finish(axes, axis_label(dataset["local_power"], symbol("local_power", name)))
-    _legend(axes, exact, f"{dataset.sizes['trajectory']} trajectories", average=False)
+    text = f"mean of {dataset.sizes['trajectory']} trajectories"
+    axes.errorbar(phase, mean[:, place], error[:, place], label=text, **marks)
+    _finish(axes, "instantaneous " + axis_label(dataset["local_power"], symbol("instantaneous_power", name)))
+    axes.legend(loc="upper center", ncols=2)
     return axes
 
 
@@ -130,11 +140,10 @@ def _finish(axes: Axes, label: str) -> None:
     make_room(axes, above=0.22)
 
 
-def _legend(axes: Axes, exact: xr.Dataset | None, sampled: str, average: bool = True) -> None:
+def _legend(axes: Axes, exact: xr.Dataset | None, sampled: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     labels = [f"{label} {sampled}".strip() for label in labels]
     if exact is not None:
         handles, labels = [*handles, Line2D([], [], color=GRAY)], [*labels, "exact"]
-    if average:
-        handles, labels = [*handles, Line2D([], [], color=GRAY, ls="--", lw=0.8)], [*labels, "period average"]
+    handles, labels = [*handles, Line2D([], [], color=GRAY, ls="--", lw=0.8)], [*labels, "period average"]
     axes.legend(handles, labels, loc="upper center", ncols=2)

@@ -84,10 +84,16 @@ def draw_spectrum(
             mean, freedom = expected(spectrum, correlation)
             lower, upper = band(mean, freedom)
             axes.fill_between(omega, lower[kept], upper[kept], color=color, alpha=0.2, lw=0)
-            axes.plot(omega, mean[kept], color=color, lw=0.9, label="expected of the record, 95 %")
+            axes.plot(omega, mean[kept], color=color, lw=0.9, label="expected, 95 %")
         curve = exact_line(dataset, variable, place, omega)
         if curve is not None:
-            axes.plot(*curve, "--", color="k", lw=0.8, label="exact" if variable == "position" else "target")
+            axes.plot(
+                *curve,
+                "--",
+                color="k",
+                lw=0.8,
+                label="exact" if variable == "position" else r"$J\coth(\omega/2T)$",
+            )
         points = {
             "ls": "",
             "marker": "o",
@@ -99,8 +105,8 @@ def draw_spectrum(
         axes.plot(omega, spectrum.values[kept, place], **(points | style))
     axes.set(xscale="log", yscale="log", xlabel=FREQUENCY)
     axes.set_ylabel(rf"{variable} spectrum $S(\omega)\ {UNITS[variable]}$")
-    make_room(axes, above=0.08)
-    _legend_once(axes)
+    make_room(axes, above=0.08 if variable == "position" else 0.45)
+    _legend_once(axes, "lower left" if variable == "position" else "upper left")
     shown = None if freedom is None else float(np.median(freedom))
     axes.set_title(spectrum.note(shown), fontsize=6.5, loc="right", pad=3)
     return axes
@@ -171,25 +177,19 @@ def draw_noise_audit(axes: Axes, dataset: xr.Dataset) -> Axes:
         axes.axvline(np.pi / step_of(dataset), color="k", lw=0.6, ls=":")
         axes.annotate(
             r"$\pi/\Delta t$",
-            (np.pi / step_of(dataset), 0.04),
+            (np.pi / step_of(dataset), 0.92),
             (3, 0),
             axes.get_xaxis_transform(),
             "offset points",
         )
     worst = float(np.abs(dataset["noise_spectrum_filter"] / dataset["noise_spectrum_target"] - 1).max())
-    axes.text(
-        0.97,
-        0.05,
-        f"largest relative deviation {worst:.0e}",
-        transform=axes.transAxes,
-        ha="right",
-        fontsize=8,
-    )
+    text = f"largest relative\ndeviation {worst:.0e}"
+    axes.text(0.03, 0.12, text, transform=axes.transAxes, fontsize=8)
     axes.legend(loc="upper left")
     return axes
 
 
-def _legend_once(axes: Axes) -> None:
+def _legend_once(axes: Axes, place: str) -> None:
     """Legend in which equal labels appear once."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(found.values(), found.keys(), loc="lower left")
+    axes.legend(found.values(), found.keys(), loc=place)

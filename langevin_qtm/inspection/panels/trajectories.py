@@ -27,7 +27,8 @@ from langevin_qtm.inspection.reference import exact_curve, exact_steady
 from langevin_qtm.physics.conventions import FloatArray
 
 MOST_POINTS = 8000  # of one line; longer records are thinned to their extremes
-BINS = 60  # of densities, on each axis
+BINS = (24, 80)  # of densities on each axis, at least and at most
+IN_A_BIN = 6  # samples, about
 REACH = 3.6  # standard deviations that densities show
 GRAYS = LinearSegmentedColormap.from_list("grays", ["1.0", "0.35"])
 
@@ -148,13 +149,13 @@ def draw_phase_portrait(
         draw_ellipses(axes, covariance, kind)
     turn = 2 * np.pi / float(stored_machine(dataset).frequencies[name])
     piece = dataset["time"].values < dataset["time"].values[0] + 2 * turn
-    line = axes.plot(position[number][piece], velocity[number][piece], color=color, lw=0.9)[0]
-    line.set_label("two turns of one trajectory")
+    line = axes.plot(position[number][piece], velocity[number][piece], color=color, lw=0.7)[0]
+    line.set_label("two turns")
     axes.set_xlabel(axis_label(dataset["position"], "position " + symbol("position", name)))
     axes.set_ylabel(axis_label(dataset["velocity"], "velocity " + symbol("velocity", name)))
     _square(axes, position, velocity)
-    make_room(axes, above=0.3)
-    axes.legend(loc="upper right", ncols=1)
+    make_room(axes, above=0.12)
+    axes.legend(loc="upper center", ncols=3)
     return axes
 
 
@@ -175,8 +176,9 @@ def _phase_space_covariance(dataset: xr.Dataset, name: str) -> tuple[FloatArray 
 def draw_density(axes: Axes, x: FloatArray, y: FloatArray) -> None:
     """Density of samples of two variables in gray."""
     reach = [REACH * float(np.std(values)) for values in (x, y)]
+    bins = int(np.clip(np.sqrt(np.size(x) / IN_A_BIN), *BINS))
     counts, *edges = np.histogram2d(
-        np.ravel(x), np.ravel(y), BINS, [(-reach[0], reach[0]), (-reach[1], reach[1])], density=True
+        np.ravel(x), np.ravel(y), bins, [(-reach[0], reach[0]), (-reach[1], reach[1])], density=True
     )
     axes.pcolormesh(*edges, np.ma.masked_equal(counts.T, 0.0), cmap=GRAYS, rasterized=True, zorder=0)
 

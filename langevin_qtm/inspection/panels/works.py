@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.inspection.contents import require
-from langevin_qtm.inspection.labels import color_of, make_room
+from langevin_qtm.inspection.labels import GRAY, color_of, make_room
 from langevin_qtm.inspection.reference import exact_steady
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.work_statistics import joined_windows, work_statistics
@@ -41,6 +41,11 @@ def draw_work_distribution(
         its limit D n 𝒯 for many periods.
     **style
         For the histogram.
+
+    Notes
+    -----
+    `window_work` leaves out what is faster than a step: its mean is added to the work, and its variance taken
+    off that of the exact curve.
     """
     require(dataset, "window_work")
     count = int(dataset["window_work"].attrs["periods"]) if periods is None else periods
@@ -51,7 +56,8 @@ def draw_work_distribution(
     for place, name in enumerate(names):
         if oscillator not in (None, name):
             continue
-        own, color = works[..., place].ravel(), color_of(dataset, "oscillator", name)
+        color = color_of(dataset, "oscillator", name)
+        own = works[..., place].ravel() + unresolved(dataset, "short_time_power", place) * duration
         center, sigma = float(own.mean()), float(own.std())
         edges = center + sigma * np.linspace(-REACH, REACH, BINS + 1)
         counts, _ = np.histogram(own, edges)
@@ -60,31 +66,40 @@ def draw_work_distribution(
         axes.stairs(density, edges, **(options | style))
         law = _exact_law(cumulants, exact, name, duration)
         if law is not None:
-            mean, variance, text = law
+            mean, variance = law
+            variance -= unresolved(dataset, "short_time_part", place) * duration
             fine = np.linspace(edges[0], edges[-1], 401)
             gauss = np.exp(-0.5 * (fine - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
-            axes.plot(fine, gauss, color=color, label=text)
+            axes.plot(fine, gauss, color=color)
             axes.axvline(mean, color=color, ls="--", lw=0.8)
     axes.axvline(0.0, color="k", lw=0.5)
     plural = "period" if count == 1 else "periods"
     axes.set(xlabel=rf"work in {count} drive {plural} $W_l\ [\omega_A]$", ylabel=r"density $[\omega_A^{-1}]$")
-    make_room(axes, above=0.3)
+    make_room(axes, above=0.35)
     axes.set_ylim(bottom=0.0)
-    axes.legend(loc="upper right", ncols=2)
+    if exact is not None or is_exact:
+        spread = "exact variance" if is_exact else r"variance $D_l n\mathcal{T}$"
+        axes.plot([], [], color=GRAY, label=f"Gauss: exact mean, {spread}")
+    axes.legend(loc="upper left", ncols=2)
     return axes
+
+
+def unresolved(dataset: xr.Dataset, kind: str, place: int) -> float:
+    """Part of the mean power, or of D, that is faster than a step and not in `window_work`; exact."""
+    return float(np.asarray(dataset["window_work"].attrs[kind])[place])
 
 
 def _exact_law(
     cumulants: xr.Dataset | None, exact: xr.Dataset | None, name: str, duration: float
-) -> tuple[float, float, str] | None:
-    """Mean and variance of the work in a time, and what they are."""
+) -> tuple[float, float] | None:
+    """Exact mean and c-number variance of the work in a time; the variance in the limit of long times."""
     if cumulants is not None:
         own = cumulants.sel(channel=name)
-        return float(own["mean_exact"]), float(own["variance_exact"]), "Gauss, exact mean and variance"
+        return float(own["mean_exact"]), float(own["variance_exact"])
     if exact is None:
         return None
     power, spread = (float(exact[key].sel(oscillator=name)) for key in ("local_power", "fluctuation_cnumber"))
-    return power * duration, spread * duration, r"Gauss, exact $P_l n\mathcal{T}$, $D_l n\mathcal{T}$"
+    return power * duration, spread * duration
 
 
 def draw_work_paths(axes: Axes, dataset: xr.Dataset, most: int = 12) -> Axes:
@@ -94,9 +109,10 @@ def draw_work_paths(axes: Axes, dataset: xr.Dataset, most: int = 12) -> Axes:
     duration = int(works.attrs["periods"]) * stored_machine(dataset).period
     time = duration * np.arange(works.sizes["window"] + 1)
     exact = exact_steady(dataset)
-    for name in dataset["oscillator"].values:
+    for place, name in enumerate(dataset["oscillator"].values):
         color = color_of(dataset, "oscillator", str(name))
-        paths = np.cumsum(works.sel(oscillator=name).values[:most], axis=1)
+        missed = unresolved(dataset, "short_time_power", place) * duration
+        paths = np.cumsum(works.sel(oscillator=name).values[:most] + missed, axis=1)
         paths = np.concatenate([np.zeros((len(paths), 1)), paths], axis=1)
         axes.plot(time, paths.T, color=color, lw=0.4, alpha=0.5)
         axes.plot([], [], color=color, lw=0.8, label=f"$W_{{{name}}}$, {len(paths)} trajectories")
@@ -128,10 +144,7 @@ def running_power(dataset: xr.Dataset, oscillator: str) -> tuple[FloatArray, Flo
     works = dataset["window_work"].sel(oscillator=oscillator).transpose("sample", "window").values
     duration = int(dataset["window_work"].attrs["periods"]) * stored_machine(dataset).period
     time = duration * np.arange(1, works.shape[1] + 1)
-    missed = float(
-        np.asarray(dataset["window_work"].attrs["short_time_power"])[
-            list(dataset["oscillator"].values).index(oscillator)
-        ]
-    )
+    place = [str(name) for name in dataset["oscillator"].values].index(oscillator)
+    missed = unresolved(dataset, "short_time_power", place)
     paths = np.cumsum(works, axis=1) / time + missed
     return time, paths.mean(axis=0), paths.std(axis=0, ddof=1) / np.sqrt(len(paths))
