@@ -114,6 +114,6 @@ class PositionSpectrum:
         faster than `lowest`.
         """
         kept = self.omega >= lowest
-        power = np.trapezoid(self.values[kept], self.omega[kept], axis=0)
-        scale = np.sqrt(power.diagonal().real)
+        power = np.asarray(np.trapezoid(self.values[kept], self.omega[kept], axis=0))
+        scale = np.sqrt(np.diagonal(power).real)
         return np.conj(power / np.outer(scale, scale))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -69,27 +70,60 @@ def looks(dataset: xr.Dataset, numbers: Sequence[int] | None = None) -> list[Loo
     return list(_time_looks(dataset, numbers) if kind == "over time" else _steady_looks(dataset, numbers))
 
 
-def write(folder: Path, suffixes: Sequence[str], chosen: Sequence[Look]) -> Iterator[tuple[Look, str]]:
-    """Draw and write the figures one after the other.
+def select(found: Sequence[Look], names: Sequence[str] | None) -> list[Look]:
+    """Figures by name, in the order of the dataset; all without names.
+
+    Raises
+    ------
+    InputError
+        For a name that this dataset has no figure of.
+    """
+    known = [look.name for look in found]
+    for name in names or ():
+        if name not in known:
+            raise InputError(
+                f"`--only` {name}: there is no such figure; for this dataset there are {', '.join(known)}."
+            )
+    return [look for look in found if names is None or look.name in names]
+
+
+def drawn(chosen: Sequence[Look]) -> Iterator[tuple[Look, Figure | None, str]]:
+    """Figures one after the other, in the style of the package.
 
     Yields
     ------
     look : Look
+    figure : Figure or None
     reason : str
         Why it could not be drawn; empty when it was.
     """
     with mpl.rc_context(fname=STYLE):
         for look in chosen:
             try:
-                figure = look.draw()
+                yield look, look.draw(), ""
             except (InputError, NotConvergedError, UnstableMachineError) as error:
-                yield look, str(error)
-                continue
+                plt.close("all")
+                yield look, None, str(error)
+
+
+def write(folder: Path, suffixes: Sequence[str], chosen: Sequence[Look]) -> Iterator[tuple[Look, str]]:
+    """Draw and write figures; yields each with the reason why it could not be drawn, else empty."""
+    for look, figure, reason in drawn(chosen):
+        if figure is not None:
             for suffix in suffixes:
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
                 figure.savefig(folder / f"{look.name}.{suffix}", metadata=metadata)
             plt.close(figure)
-            yield look, ""
+        yield look, reason
+
+
+def show(chosen: Sequence[Look]) -> Iterator[tuple[Look, str]]:
+    """Draw figures and open them in windows at the end; yields as `write`."""
+    for look, figure, reason in drawn(chosen):
+        if figure is not None and figure.canvas.manager is not None:
+            figure.canvas.manager.set_window_title(f"{look.name}: {look.caption}")
+        yield look, reason
+    plt.show()
 
 
 def _grid(rows: int, columns: int, height: float, **options) -> tuple[Figure, list[Axes]]:
@@ -233,7 +267,7 @@ def _draw_noise(dataset: xr.Dataset) -> Figure:
     audit, measured = figure.add_subplot(top[0]), figure.add_subplot(top[1])
     spectra.draw_noise_audit(audit, dataset)
     spectra.draw_spectrum(measured, dataset, "noise")
-    below = [figure.add_subplot(cell) for cell in bottom]
+    below = [figure.add_subplot(bottom[0, column]) for column in range(len(names))]
     for axes, name in zip(below, names, strict=True):
         spectra.draw_ratio(axes, dataset, "noise", name)
     letter_panels([audit, measured, *below])
@@ -408,18 +442,18 @@ def _sweep_looks(dataset: xr.Dataset) -> Iterator[Look]:
             yield Look(
                 f"maps{ending}",
                 f"maps over {x} and {y}{where}",
-                lambda place=place, text=text: _draw_maps(dataset, place, x, y, text),
+                partial(_draw_maps, dataset, place, x, y, text),
             )
         yield Look(
             f"cuts{ending}",
             f"curves over {x}{f' at some {y}' if y else ''}{where}",
-            lambda place=place, text=text: _draw_cuts(dataset, place, x, y, text),
+            partial(_draw_cuts, dataset, place, x, y, text),
         )
 
 
 def _at_place(dataset: xr.Dataset, place: dict[str, int]) -> list[tuple[str, xr.DataArray]]:
     found = [(label, values.isel(place)) for label, values in sweeps.quantities(dataset)]
-    return [(label, values) for label, values in found if is_finite(values)][:MOST_PANELS]
+    return [(label, values) for label, values in found if sweeps.varies(values)][:MOST_PANELS]
 
 
 def _draw_maps(dataset: xr.Dataset, place: dict[str, int], x: str, y: str, text: str) -> Figure:

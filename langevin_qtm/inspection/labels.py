@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib import cbook
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 STYLE = Path(__file__).with_name("langevin.mplstyle")
 WIDTH = 30  # characters in a line of a label
@@ -108,6 +112,12 @@ def shade_periods(axes: Axes, period: float, start: float, stop: float) -> None:
     for index in range(first + (first + 1) % 2, int(np.ceil(stop / period)), 2):
         edges = max(index * period, start), min((index + 1) * period, stop)
         axes.axvspan(*edges, color="0.94", zorder=0, lw=0)
+
+
+def styled(style: Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
+    """Keywords of a plot: those given, under any of their names, else the defaults."""
+    given = cbook.normalize_kwargs(dict(style), Line2D)
+    return {**cbook.normalize_kwargs(defaults, Line2D), **given}
 
 
 def make_room(axes: Axes, above: float = 0.0, below: float = 0.0) -> None:

@@ -24,7 +24,7 @@ PHASES = 256
 FINER = 8  # exact times for each sampled one
 MOST_TIMES = 4001
 ALIASES = 65  # points between 0 and the Nyquist frequency at which aliases are summed
-ALIAS_BANDS = 8.0  # noise bands up to which they are
+ALIAS_BANDS = 25.0  # noise bands up to which they are
 TAIL = 4  # aliases from which the rest is extrapolated
 GRID = 2**15  # frequencies of the transform to lags
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.inspection.contents import require, step_of
-from langevin_qtm.inspection.labels import LIGHT, TIME, color_of, make_room, symbol
+from langevin_qtm.inspection.labels import LIGHT, TIME, color_of, make_room, styled, symbol
 from langevin_qtm.inspection.panels.works import running_power
 from langevin_qtm.inspection.reference import exact_steady, position_correlation
 from langevin_qtm.physics.conventions import FloatArray
@@ -173,7 +173,7 @@ def draw_comparison(axes: Axes, dataset: xr.Dataset, other: xr.Dataset, **style)
     axes.axvspan(-2, 2, color=LIGHT, lw=0, zorder=0)
     axes.axvline(0.0, color="k", lw=0.5)
     reach = max(4.0, 1.15 * float(np.abs(scores).max(initial=0.0)))
-    axes.scatter(scores, places, **({"s": 12, "color": "C0", "zorder": 3} | style))
+    axes.scatter(scores, places, **styled(style, s=12, color="C0", zorder=3))
     axes.set_yticks(places, [label.replace("_", " ") for label in labels], fontsize=7)
     axes.set(ylim=(-0.7, len(labels) - 0.3), xlabel="difference [combined errors]")
     if reach > 50:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -54,7 +56,14 @@ def draw_period_energies(axes: Axes, dataset: xr.Dataset) -> Axes:
             if is_finite(own):
                 values = integrated(own, period)
                 thin = max(1, len(own) // POINTS)
-                points = {"ls": "", "marker": "o", "ms": 3, "mfc": "w", "mew": 0.8, "color": color}
+                points: dict[str, Any] = {
+                    "ls": "",
+                    "marker": "o",
+                    "ms": 3,
+                    "mfc": "w",
+                    "mew": 0.8,
+                    "color": color,
+                }
                 axes.plot(closed(own)[0][::thin], values[::thin], label=symbol(energy, str(name)), **points)
                 totals["sampled"] = totals["sampled"] + values
     if totals["exact"].size > 1:
@@ -130,11 +139,18 @@ def draw_cumulative(axes: Axes, dataset: xr.Dataset) -> Axes:
             color = color_of(dataset, dim, str(name))
             if exact is not None:
                 curve = exact[energy].sel({dim: name})
-                text = {} if is_sampled else {"label": symbol(energy, str(name))}
+                text: dict[str, Any] = {} if is_sampled else {"label": symbol(energy, str(name))}
                 axes.plot(curve["time"], curve, color=color, lw=1.0, **text)
             if is_sampled:
                 own = cumulative(dataset, energy).sel({dim: name})
-                points = {"ls": "", "marker": "o", "ms": 2.2, "mfc": "w", "mew": 0.6, "color": color}
+                points: dict[str, Any] = {
+                    "ls": "",
+                    "marker": "o",
+                    "ms": 2.2,
+                    "mfc": "w",
+                    "mew": 0.6,
+                    "color": color,
+                }
                 axes.plot(own["time"], own, label=symbol(energy, str(name)), **points)
     axes.axhline(0.0, color="k", lw=0.5, zorder=0)
     axes.set(xlabel=TIME, ylabel="work and heat\n" r"since the start $[\omega_A]$")
@@ -180,7 +196,7 @@ def residual(dataset: xr.Dataset) -> xr.DataArray:
     rest = energy - energy.isel(time=0)
     for name in ("local_power", "heat_current", "modulation_power", "force_power"):
         (dim,) = set(own[name].dims) - {"time"}
-        rest = rest - own[name].sum(dim).cumulative_integrate("time")
+        rest = rest - own[name].sum(str(dim)).cumulative_integrate("time")
     return rest
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.inspection.contents import kind_of, require, require_pair, step_of, trajectory_of
-from langevin_qtm.inspection.labels import GRAY, TIME, axis_label, make_room, symbol
+from langevin_qtm.inspection.labels import GRAY, TIME, axis_label, make_room, styled, symbol
 from langevin_qtm.inspection.panels.trajectories import draw_density, draw_ellipses
 from langevin_qtm.inspection.phases import phase_density, phase_difference
 from langevin_qtm.inspection.reference import exact_spectrum, exact_steady, position_correlation
@@ -104,7 +104,7 @@ def draw_windowed_pearson(
     for other in others:
         axes.plot(middle, windowed_pearson(x[other], y[other], samples), color="C3", lw=0.5, alpha=0.35)
     text = f"trajectory {number}{', others faint' if others else ''}"
-    axes.plot(middle, values, **({"color": "C3", "lw": 1.1, "label": text} | style))
+    axes.plot(middle, values, **styled(style, color="C3", lw=1.1, label=text))
     axes.set(xlim=(time[0], time[-1]), ylim=(-1.04, 1.5), yticks=np.linspace(-1, 1, 5), xlabel=TIME)
     length = (
         f"{samples * step / machine.period:.3g} periods" if kind_of(dataset) == "steady" else f"{window:.3g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -36,19 +37,20 @@ def sweep_dims(dataset: xr.Dataset) -> tuple[str, ...]:
 
 
 def quantities(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
-    """Label, such as `local_power[A]`, and values over the axes, of what a sweep is mostly looked at for.
-
-    What is the same everywhere is left out.
-    """
+    """Label, such as `local_power[A]`, and values over the axes, of what a sweep is mostly looked at for."""
     for name in SHOWN:
         if name not in dataset or "time" in dataset[name].dims:
             continue
         for label, index in elements(dataset, name):
             dims = [dim for dim in dataset[name].dims if dim not in sweep_dims(dataset)]
             values = dataset[name].isel(dict(zip(dims, index, strict=True)))
-            finite = values.values[np.isfinite(values.values)]
-            if finite.size and np.ptp(finite) > CONSTANT * np.abs(finite).max():
-                yield label, values
+            yield label, values
+
+
+def varies(values: xr.DataArray) -> bool:
+    """Whether there are finite values, and not all the same."""
+    finite = values.values[np.isfinite(values.values)]
+    return bool(finite.size) and bool(np.ptp(finite) > CONSTANT * np.abs(finite).max())
 
 
 def is_numeric(dataset: xr.Dataset, dim: str) -> bool:
@@ -124,7 +126,7 @@ def draw_cuts(
         color = f"C{number}"
         if place is None and "[" in label:
             color = color_of(dataset, "oscillator", label.partition("[")[2].removesuffix("]"))
-        text = (
+        text: dict[str, Any] = (
             {}
             if place is None
             else {"label": f"{dim_label(dataset, str(y)).split(' $')[0]} = {_text(values[y][place])}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.lines import Line2D
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError
 from langevin_qtm.inspection.contents import is_finite, require
-from langevin_qtm.inspection.labels import GRAY, LIGHT, PHASE, axis_label, color_of, make_room, symbol
+from langevin_qtm.inspection.labels import GRAY, LIGHT, PHASE, axis_label, color_of, make_room, styled, symbol
 from langevin_qtm.inspection.reference import exact_steady
 from langevin_qtm.physics.conventions import FloatArray
 
@@ -41,15 +43,15 @@ def draw_folded_power(axes: Axes, dataset: xr.Dataset, **style) -> Axes:
             axes.plot(*closed(exact["local_power_phase"].sel(oscillator=name)), color=color)
         if "local_power_phase_se" in dataset:
             error = sampled["local_power_phase_se"].sel(oscillator=name)
-            marks = {
+            marks: dict[str, Any] = {
                 "fmt": "o",
                 "color": color,
                 "mfc": "w",
                 "mew": 0.9,
                 "label": symbol("local_power", str(name)),
             }
-            axes.errorbar(points["phase"], points, error, **(marks | style))
-        axes.axhline(dataset["local_power"].sel(oscillator=name), color=color, ls="--", lw=0.8)
+            axes.errorbar(points["phase"], points, error, **styled(style, **marks))
+        axes.axhline(float(dataset["local_power"].sel(oscillator=name)), color=color, ls="--", lw=0.8)
     _finish(axes, axis_label(dataset["local_power"], "local power $P_l$"))
     _legend(axes, exact, "sampled" if "local_power_phase_se" in dataset else "")
     return axes
@@ -95,7 +97,7 @@ def folded(dataset: xr.Dataset, bins: int = FOLDED_BINS) -> tuple[FloatArray, Fl
     require(dataset, "instantaneous_power")
     period = stored_machine(dataset).period
     turns = dataset["time"].values / period
-    whole = int(np.floor(turns[-1] + 1.5 / max(1, np.sum(turns < 1))))
+    whole = int(np.floor(len(turns) / np.count_nonzero(turns < 1 - 1e-9)))
     place = np.minimum(((turns + 1e-9) % 1 * bins).astype(int), bins - 1)
     number = np.floor(turns + 1e-9).astype(int)
     values = dataset["instantaneous_power"].transpose("trajectory", "time", "oscillator").values.astype(float)
@@ -120,7 +122,7 @@ def draw_folded_trajectories(axes: Axes, dataset: xr.Dataset, name: str) -> Axes
     axes.fill_between(phase, low, high, color=color, alpha=0.2, lw=0, step="mid", label="68 % of values")
     if exact is not None and is_finite(exact["local_power_phase"]):
         axes.plot(*closed(exact["local_power_phase"].sel(oscillator=name)), "k", label="exact mean")
-    marks = {"fmt": "o", "color": color, "mfc": "w", "mew": 0.9, "elinewidth": 0.7}
+    marks: dict[str, Any] = {"fmt": "o", "color": color, "mfc": "w", "mew": 0.9, "elinewidth": 0.7}
     text = f"mean of {dataset.sizes['trajectory']} trajectories"
     axes.errorbar(phase, mean[:, place], error[:, place], label=text, **marks)
     _finish(axes, "instantaneous " + axis_label(dataset["local_power"], symbol("instantaneous_power", name)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact.position_spectrum import position_spectrum
 from langevin_qtm.inspection.contents import kind_of, require, step_of
-from langevin_qtm.inspection.labels import color_of, make_room, symbol
+from langevin_qtm.inspection.labels import color_of, make_room, styled, symbol
 from langevin_qtm.inspection.reference import (
     exact_spectrum,
     exact_steady,
@@ -94,7 +96,7 @@ def draw_spectrum(
                 lw=0.8,
                 label="exact" if variable == "position" else r"$J\coth(\omega/2T)$",
             )
-        points = {
+        points: dict[str, Any] = {
             "ls": "",
             "marker": "o",
             "ms": 1.8,
@@ -102,7 +104,7 @@ def draw_spectrum(
             "color": color,
             "label": symbol(variable, name),
         }
-        axes.plot(omega, spectrum.values[kept, place], **(points | style))
+        axes.plot(omega, spectrum.values[kept, place], **styled(style, **points))
     axes.set(xscale="log", yscale="log", xlabel=FREQUENCY)
     axes.set_ylabel(rf"{variable} spectrum $S(\omega)\ {UNITS[variable]}$")
     make_room(axes, above=0.08 if variable == "position" else 0.45)
@@ -161,7 +163,7 @@ def draw_noise_audit(axes: Axes, dataset: xr.Dataset) -> Axes:
         color, own = color_of(dataset, "reservoir", str(name)), dataset.sel(reservoir=name)
         axes.plot(omega, own["noise_spectrum_target"], color=color, label=rf"{name}: $J\coth(\omega/2T)$")
         generated = own["noise_spectrum_filter"]
-        points = {
+        points: dict[str, Any] = {
             "ls": "",
             "marker": "o",
             "mfc": "w",
@@ -189,7 +191,7 @@ def draw_noise_audit(axes: Axes, dataset: xr.Dataset) -> Axes:
     return axes
 
 
-def _legend_once(axes: Axes, place: str) -> None:
+def _legend_once(axes: Axes, place: Literal["lower left", "upper left"]) -> None:
     """Legend in which equal labels appear once."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(found.values(), found.keys(), loc=place)
+    axes.legend(list(found.values()), list(found), loc=place)

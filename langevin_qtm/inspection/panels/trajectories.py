@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
@@ -21,6 +22,7 @@ from langevin_qtm.inspection.labels import (
     color_of,
     make_room,
     shade_periods,
+    styled,
     symbol,
 )
 from langevin_qtm.inspection.reference import exact_curve, exact_steady
@@ -55,7 +57,7 @@ def draw_trajectory(
     for name in values[dim].values:
         color = color_of(dataset, dim, str(name))
         time, shown = thinned(values["time"].values, values.sel({dim: name}).values, MOST_POINTS)
-        axes.plot(time, shown, **({"color": color, "label": symbol(variable, str(name)), "lw": 1.0} | style))
+        axes.plot(time, shown, **styled(style, color=color, label=symbol(variable, str(name)), lw=1.0))
         if variable == "position":
             deviation = exact_deviation(dataset, str(name))
             if deviation is not None:
@@ -86,7 +88,8 @@ def draw_ensemble(
     position, time = dataset["position"].sel(oscillator=oscillator), dataset["time"].values
     chosen = list(range(min(4, dataset.sizes["trajectory"]))) if numbers is None else list(numbers)
     deviation = exact_deviation(dataset, oscillator)
-    handles, labels = [], []
+    handles: list[Artist] = []
+    labels: list[str] = []
     if deviation is not None:
         mean, sigma = deviation
         axes.fill_between(time, mean - sigma, mean + sigma, color=color, alpha=0.15, lw=0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.inspection.contents import require
-from langevin_qtm.inspection.labels import GRAY, color_of, make_room
+from langevin_qtm.inspection.labels import GRAY, color_of, make_room, styled
 from langevin_qtm.inspection.reference import exact_steady
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.work_statistics import joined_windows, work_statistics
@@ -62,8 +65,13 @@ def draw_work_distribution(
         edges = center + sigma * np.linspace(-REACH, REACH, BINS + 1)
         counts, _ = np.histogram(own, edges)
         density = counts / (len(own) * np.diff(edges))
-        options = {"color": color, "fill": True, "alpha": 0.3, "label": f"$W_{{{name}}}$ sampled"}
-        axes.stairs(density, edges, **(options | style))
+        options: dict[str, Any] = {
+            "color": color,
+            "fill": True,
+            "alpha": 0.3,
+            "label": f"$W_{{{name}}}$ sampled",
+        }
+        axes.stairs(density, edges, **styled(style, **options))
         law = _exact_law(cumulants, exact, name, duration)
         if law is not None:
             mean, variance = law
@@ -80,7 +88,7 @@ def draw_work_distribution(
     if exact is not None or is_exact:
         spread = "exact variance" if is_exact else r"variance $D_l n\mathcal{T}$"
         axes.plot([], [], color=GRAY, label=f"Gauss: exact mean, {spread}")
-    axes.legend(loc="upper left", ncols=2)
+    axes.legend(loc="upper left", ncols=2, frameon=True, facecolor="w", edgecolor="none", framealpha=1.0)
     return axes
 
 
@@ -124,6 +132,7 @@ def draw_work_paths(axes: Axes, dataset: xr.Dataset, most: int = 12) -> Axes:
             axes.plot(time, mean, color=color, lw=1.4)
             axes.fill_between(time, mean - sigma, mean + sigma, color=color, alpha=0.25, lw=0)
     axes.axhline(0.0, color="k", lw=0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set(
         xlim=(0, time[-1]),
         xlabel=r"time $t\ [\omega_A^{-1}]$",
