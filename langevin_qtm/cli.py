@@ -263,12 +263,13 @@ def _numbers(text: str) -> list[int]:
 def _inspect(arguments: argparse.Namespace) -> int:
     from langevin_qtm.console import make_console
     from langevin_qtm.data.files import check_folder, check_writable, open_dataset
-    from langevin_qtm.inspection.contents import kind_of
+    from langevin_qtm.inspection.contents import kind_of, require_bokeh
 
     console = make_console()
     dataset = open_dataset(arguments.file)
     kind_of(dataset)
     if arguments.html is not None:
+        require_bokeh()
         from langevin_qtm.inspection.page import write_page
 
         check_writable(arguments.html)

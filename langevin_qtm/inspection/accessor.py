@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -167,6 +168,15 @@ class QtmAccessor:
         if other is None:
             return draw_scores(_axes(ax), validate(self._dataset))
         return draw_comparison(_axes(ax), self._dataset, other, **style)
+
+    def browse(self, path: str | Path) -> None:
+        """Write one self-contained page to browse trajectories, as `langevin-qtm inspect --html`."""
+        from langevin_qtm.inspection.contents import require_bokeh
+
+        require_bokeh()
+        from langevin_qtm.inspection.page import write_page
+
+        write_page(self._dataset, path)
 
     def summary(self) -> pd.DataFrame:
         """Every average with its error, unit and name, one a row; over time, the last one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import xarray as xr
@@ -88,6 +89,12 @@ def step_of(dataset: xr.Dataset) -> float:
     """Time between samples of the stored trajectories."""
     times = dataset["time"].values
     return float((times[-1] - times[0]) / (len(times) - 1))
+
+
+def require_bokeh() -> None:
+    """Refuse to write a page without the library for it."""
+    if find_spec("bokeh") is None:
+        raise InputError("A page to browse needs Bokeh; install it with `pip install 'langevin_qtm[html]'`.")
 
 
 def is_driven(dataset: xr.Dataset) -> bool:
