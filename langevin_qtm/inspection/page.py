@@ -74,7 +74,7 @@ def document_of(dataset: xr.Dataset, budget: int = BUDGET) -> Document:
     stop = float(times[-1])
     if kind_of(dataset) == "steady":
         stop = min(stop, float(times[0]) + 8 * stored_machine(dataset).period)
-    shared = Range1d(float(times[0]), stop, bounds=(float(times[0]), float(times[-1])))
+    shared = Range1d(float(times[0]), stop, bounds=(float(times[0]), float(times[-1])), name="time")
     page = Page(dataset, shared, Pyramid(finest))
     for name in stored:
         add_records(page, name)

@@ -18,7 +18,7 @@ from langevin_qtm.physics.conventions import FloatArray
 
 FACTOR = 8
 COARSEST = 1500  # points of the last level, at most
-BUDGET = 2_600_000  # numbers of all records together; 4 bytes each, a third more as text
+BUDGET = 3_400_000  # numbers of all records together; 4 bytes each, a third more as text
 
 
 @dataclass
