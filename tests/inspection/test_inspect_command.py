@@ -224,6 +224,7 @@ def test_locking_needs_two_oscillators():
     [
         "import langevin_qtm, xarray as xr",
         "import xarray as xr, langevin_qtm",
+        "import langevin_qtm, importlib.util\nimportlib.util.find_spec('xarray')\nimport xarray as xr",
         "import xarray as xr\nimport langevin_qtm",
     ],
 )
