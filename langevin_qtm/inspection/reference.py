@@ -70,10 +70,8 @@ def exact_curve(dataset: xr.Dataset) -> xr.Dataset | None:
     """
     if kind_of(dataset) != "over time":
         return None
-    if dataset.attrs["method"] == "transient":
-        return dataset
     if start_of(dataset)["kind"] == "continued":
-        return None
+        return dataset if dataset.attrs["method"] == "transient" else None
     own = dataset["time"].values
     finer = max(1, min(FINER, MOST_TIMES // len(own)))
     places = np.arange(finer * (len(own) - 1) + 1) / finer

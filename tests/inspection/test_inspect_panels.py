@@ -10,11 +10,23 @@ from helpers.machines import standard_machine
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
 
-from langevin_qtm import periodic_steady_state, transient, validate
+from langevin_qtm import (
+    Drive,
+    DrudeLorentz,
+    Factorised,
+    Machine,
+    Reservoir,
+    Step,
+    periodic_steady_state,
+    simulate,
+    transient,
+    validate,
+)
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError
 from langevin_qtm.inspection.labels import axis_label, unit_text
 from langevin_qtm.inspection.panels import convergence, energies, locking, over_time, powers, works
+from langevin_qtm.inspection.panels.maps import cell_borders
 from langevin_qtm.inspection.panels.spectra import draw_ratio, draw_spectrum, measured
 from langevin_qtm.inspection.panels.trajectories import (
     covariance_ellipse,
@@ -288,3 +300,33 @@ def test_panels_can_be_drawn_on_the_current_axes(run):
     assert run.qtm.trajectory(0) is grid[1]
     assert run.qtm.power_folded(ax=grid[0]) is grid[0]
     plt.close(figure)
+
+
+def test_work_at_a_jump_is_left_to_the_exact_moments(axes):
+    """A step of a coupling does its work between two output times, where sampled powers miss it."""
+    step = Step(time=1.05)
+    bath = DrudeLorentz(gamma=0.3, cutoff=10.0)
+    coupling = {"A": Drive.constant(1.0, envelope=step), "B": Drive.constant(1.0, envelope=step)}
+    machine = Machine(
+        frequencies={"A": 1.0, "B": 0.9},
+        reservoirs=[Reservoir(name="bath", temperature=0.1, spectral_density=bath, coupling=coupling)],
+    )
+    start = Factorised(temperature=1.0)
+    sampled = simulate(machine, duration=4.0, points=41, trajectories=64, start=start)
+    assert not energies.is_resolved(sampled, exact_curve(sampled))
+    energies.draw_cumulative(axes, sampled)
+    assert dots(axes) == []
+    (work,) = [y for _, y in lines(axes, label="$W_{A}$")]
+    assert work[-1] > 1.0  # half the counterterm γ w_c times the variance of the positions
+
+
+def test_energies_of_a_smooth_protocol_are_resolved(ensemble):
+    assert energies.is_resolved(ensemble, exact_curve(ensemble))
+
+
+@pytest.mark.parametrize(
+    ("values", "borders"),
+    [([1.0, 2.0, 3.0], [0.5, 1.5, 2.5, 3.5]), ([1.0, 10.0, 100.0], [10**-0.5, 10**0.5, 10**1.5, 10**2.5])],
+)
+def test_cells_of_a_map_are_centered_on_the_scale_of_its_axis(values, borders):
+    assert_allclose(cell_borders(np.array(values)), borders)

@@ -72,6 +72,14 @@ def is_logarithmic(values: np.ndarray) -> bool:
     return float(np.std(ratios) / abs(np.mean(ratios))) < float(np.std(gaps) / abs(np.mean(gaps)))
 
 
+def cell_borders(values: np.ndarray) -> np.ndarray:
+    """Borders of the cells of a map: halfway between two values of an axis, on the scale that it has."""
+    places = np.log(values) if is_logarithmic(values) else values
+    inner = 0.5 * (places[1:] + places[:-1])
+    borders = np.concatenate([[2 * places[0] - inner[0]], inner, [2 * places[-1] - inner[-1]]])
+    return np.exp(borders) if is_logarithmic(values) else borders
+
+
 def dim_label(dataset: xr.Dataset, dim: str) -> str:
     """Axis label of a swept value."""
     attrs = dataset[dim].attrs if dim in dataset.coords else {}
@@ -96,9 +104,9 @@ def draw_map(axes: Axes, values: xr.DataArray, label: str, x: str, y: str) -> Ax
     norm: Normalize = CenteredNorm(0.0, halfrange) if is_signed else Normalize(low, high)
     if name in RATIOS and low > 0:
         norm = LogNorm(low, high)
-    mesh = axes.pcolormesh(
-        values[x], values[y], array, cmap="RdBu_r" if is_signed else "viridis", norm=norm, rasterized=True
-    )
+    borders = [cell_borders(values[dim].values) for dim in (x, y)]
+    cmap = "RdBu_r" if is_signed else "viridis"
+    mesh = axes.pcolormesh(*borders, array, cmap=cmap, norm=norm, rasterized=True)
     if is_signed and min(array.shape) > 1:
         axes.contour(values[x], values[y], np.nan_to_num(array), [0.0], colors="k", linewidths=0.7)
     bar = axes.figure.colorbar(mesh, ax=axes, extend="both", pad=0.02)
@@ -147,13 +155,15 @@ def draw_cuts(
     return axes
 
 
-def _limit_height(axes: Axes, values: np.ndarray, is_logarithmic: bool) -> None:
-    """Decades for ratios; else leave out the outermost values where they dwarf the rest."""
-    if is_logarithmic:
-        axes.set_yscale("log")
+def _limit_height(axes: Axes, values: np.ndarray, is_ratio: bool) -> None:
+    """Decades for ratios; leave out the outermost values where they dwarf the rest."""
+    finite = values[np.isfinite(values)]
+    if is_ratio and finite.max() > 0:
+        positive = finite[finite > 0]
+        low, high = np.quantile(positive, [CLIP, 1 - CLIP])
+        axes.set(yscale="log", ylim=(max(positive.min(), low / 10) / 2, 2 * min(positive.max(), 10 * high)))
         return
     axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
-    finite = values[np.isfinite(values)]
     low, high = np.quantile(finite, [CLIP, 1 - CLIP])
     if np.ptp(finite) > DWARFED * (high - low) > 0:
         axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))

@@ -57,8 +57,9 @@ def draw_over_time(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset | None, na
     for label, points in series(dataset, name):
         color = color_of(dataset, own_dim(dataset, name), label)
         text = symbol(name, label)
-        if label in curves and (is_sampled or exact is not dataset):
-            axes.plot(curves[label]["time"], curves[label], color=color, lw=0.9, zorder=2)
+        if label in curves:
+            style = {"lw": 0.9} if is_sampled else {"label": text}
+            axes.plot(curves[label]["time"], curves[label], color=color, zorder=2, **style)
         if is_sampled:
             shown = (
                 slice(1, None) if name == "heat_current" else slice(None)
@@ -66,7 +67,7 @@ def draw_over_time(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset | None, na
             bars = axes.errorbar(points["time"][shown], points[shown], errors[label][shown], fmt="o", ms=2.0)
             bars[0].set(color=color, label=text, mfc="w", mew=0.6, zorder=3)
             bars[2][0].set(color=color, linewidth=0.6, zorder=2.5)
-        else:
+        elif label not in curves:
             axes.plot(points["time"], points, color=color, label=text)
     axes.axhline(0.0, color="k", lw=0.4, zorder=0)
     axes.set(xlabel=TIME, ylabel=axis_label(dataset[name]))
