@@ -2,7 +2,7 @@
 
 import matplotlib as mpl
 import pytest
-from helpers.machines import standard_machine
+from helpers.machines import converter, standard_machine
 from matplotlib import pyplot as plt
 
 from langevin_qtm import Burst, Drive, DrudeLorentz, Machine, Reservoir, simulate
@@ -19,6 +19,14 @@ def run():
     return simulate(
         standard_machine(), trajectories=256, periods=200, start="steady", seed=5, recording=recording
     )
+
+
+@pytest.fixture(scope="session")
+def stiff():
+    """A converter whose noise is faster than its steps, the static reservoir without memory."""
+    recording = Recording(trajectories=TRAJECTORIES, periods=10, work_periods=5)
+    machine = converter(gamma=0.05, static_gamma=5.0)
+    return simulate(machine, trajectories=256, periods=200, start="steady", seed=9, recording=recording)
 
 
 @pytest.fixture(scope="session")

@@ -209,6 +209,21 @@ def test_histogram_counts_all_works_and_has_the_exact_mean(axes, run):
     assert lines(axes, linestyle="--")[0][0][0] == pytest.approx(mean)
 
 
+def test_histogram_has_the_work_that_is_faster_than_a_step(axes, run):
+    """`window_work` leaves it out; here it is made as large as the spread of the work."""
+    duration = 2 * standard_machine().period
+    spread = float(run["window_work"].sel(oscillator="B").std())
+    missing = run.copy()
+    missing["window_work"] = run["window_work"].assign_attrs(short_time_power=[0.0, spread / duration, 0.0])
+    works.draw_work_distribution(axes, missing, 2, "B")
+    (steps,) = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    density, edges, _ = steps.get_data()
+    share, middle = density * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
+    mean = float((share * middle).sum() / share.sum())
+    expected = float(run["window_work"].sel(oscillator="B").mean()) + spread
+    assert mean == pytest.approx(expected, abs=0.05 * spread)  # bins
+
+
 def test_periods_that_were_not_recorded_are_refused(axes, run):
     with pytest.raises(InputError, match="not a multiple of the 2"):
         works.draw_work_distribution(axes, run, 3)

@@ -65,6 +65,23 @@ def test_sampled_spectra_lie_in_their_bands(run, variable, place):
     assert stats.binom.cdf(kept.sum(), len(kept), 0.95) > FALSE_ALARM
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_noise_averaged_over_steps_lies_in_its_band(stiff, place):
+    """Without memory: what is stored is the average over a step; aliases of the other reservoir dominate."""
+    spectrum = measured(stiff, "noise")
+    mean, freedom = expected(spectrum, expectation(stiff, "noise", spectrum, place))
+    lower, upper = band(mean, freedom)
+    inside = ((spectrum.values[:, place] > lower) & (spectrum.values[:, place] < upper))[::3]
+    assert stats.binom.cdf(inside.sum(), len(inside), 0.95) > FALSE_ALARM
+
+
+def test_nothing_is_subtracted():
+    """The mean is known to be zero, so that what looks like one is fluctuation."""
+    spectrum = welch(np.ones((1, 256)), 0.5, 64)
+    window = np.hanning(65)[:-1]
+    assert_allclose(spectrum.values[0], 0.5 * window.sum() ** 2 / (window**2).sum(), rtol=ROUNDING)
+
+
 def test_wrong_spectrum_would_be_noticed(run):
     spectrum = measured(run, "position")
     mean, freedom = expected(spectrum, 1.1 * expectation(run, "position", spectrum, 0))
