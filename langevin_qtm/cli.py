@@ -257,7 +257,10 @@ def _names(text: str) -> list[str]:
 
 def _numbers(text: str) -> list[int]:
     """Whole numbers of a list with commas."""
-    return [int(number) for number in _names(text)]
+    try:
+        return [int(number) for number in _names(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers with commas, such as 0,2") from None
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

@@ -46,13 +46,13 @@ def draw_plane(axes: Axes, dataset: xr.Dataset) -> Axes:
 
 def _state_pearson(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset | None) -> None:
     """Sampled and exact coefficient as text."""
-    lines = []
+    lines, decimals = [], 4
     if "pearson_se" in dataset and dataset["pearson"].ndim == 0:
         error = float(dataset["pearson_se"])
         decimals = min(6, max(2, 1 - int(np.floor(np.log10(error))))) if error > 0 else 4
         lines.append(rf"$C = {float(dataset['pearson']):.{decimals}f} \pm {error:.{decimals}f}$")
     if exact is not None:
-        lines.append(rf"exact ${float(exact['pearson']):.4f}$")
+        lines.append(rf"exact ${float(exact['pearson']):.{decimals}f}$")
     box = {"facecolor": "w", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
     axes.text(0.04, 0.04, "\n".join(lines), transform=axes.transAxes, fontsize=8, bbox=box)
 
@@ -99,7 +99,7 @@ def draw_windowed_pearson(
     if exact is not None:
         band = pearson_band(exact[:, :2, :2], samples)
         axes.axhspan(band.lower, band.upper, color="0.92", lw=0, label="exact: 95 % of windows", zorder=0.5)
-        axes.axhline(band.center, color="k", lw=0.8, ls="--", label=f"exact $C$ = {band.center:.3f}")
+        axes.axhline(band.center, color="k", lw=0.8, ls="--", label=f"exact $C = {band.center:.3f}$")
     others = [other for other in range(min(len(x), MOST_OTHERS)) if other != number]
     for other in others:
         axes.plot(middle, windowed_pearson(x[other], y[other], samples), color="C3", lw=0.5, alpha=0.35)

@@ -25,6 +25,7 @@ from langevin_qtm.physics.conventions import FloatArray
 
 FREQUENCY = r"frequency $\omega\ [\omega_A]$"
 UNITS = {"position": r"[\omega_A^{-2}]", "noise": r"[\omega_A^2]", "velocity": r"[1]"}
+EXPECTED = {"position": "expected, 95 %", "noise": "expected of samples, 95 %"}
 CURVE = 800  # frequencies of exact curves
 RATIO_POINTS = 80
 
@@ -86,7 +87,7 @@ def draw_spectrum(
             mean, freedom = expected(spectrum, correlation)
             lower, upper = band(mean, freedom)
             axes.fill_between(omega, lower[kept], upper[kept], color=color, alpha=0.2, lw=0)
-            axes.plot(omega, mean[kept], color=color, lw=0.9, label="expected, 95 %")
+            axes.plot(omega, mean[kept], color=color, lw=0.9, label=EXPECTED[variable])
         curve = exact_line(dataset, variable, place, omega)
         if curve is not None:
             axes.plot(
