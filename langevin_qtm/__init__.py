@@ -7,7 +7,8 @@ Describe a `Machine`, then ask for it in one of four ways that share no code but
 - `periodic_steady_state`: the exact periodic steady state at any driven coupling;
 - `second_order`: the published formulas, to second order in the driven couplings.
 
-All answer with an `xarray.Dataset` of the same variables; `validate` holds one against the exact numbers.
+All answer with an `xarray.Dataset` of the same variables; `validate` holds one against the exact numbers, and
+`ds.qtm` looks inside (`langevin_qtm.inspection.accessor`).
 Units, Fourier and sign conventions are stated in `langevin_qtm.physics.conventions`.
 """
 
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from langevin_qtm.registration import register_accessor
 
 if TYPE_CHECKING:
     from langevin_qtm.data.files import open_dataset as open_dataset
@@ -107,6 +110,8 @@ _HOMES = {
 }
 
 __all__ = list(_HOMES)
+
+register_accessor()
 
 
 def __getattr__(name: str) -> Any:

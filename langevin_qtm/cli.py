@@ -1,4 +1,4 @@
-"""Command line: run, validate, info. Heavy imports wait inside the commands, so that help is fast."""
+"""Command line: run, validate, inspect, info. Heavy imports wait inside commands, so that help is fast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from langevin_qtm.data.runfile import Run
     from langevin_qtm.data.sweep import Sweep
+    from langevin_qtm.inspection.figures import Look
 
 PROGRAM = "langevin-qtm"
 MOST_LINES = 20  # failed or disagreeing points listed
@@ -86,6 +87,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     validate.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
     validate.set_defaults(command=_validate)
+
+    inspect = verbs.add_parser("inspect", help="draw what happened in a run; write a page to browse")
+    inspect.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
+    inspect.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="folder of the figures, by default OUT_figures"
+    )
+    inspect.add_argument(
+        "--only",
+        type=_names,
+        metavar="NAME,…",
+        help="figures by name, such as locking,powers; by default all",
+    )
+    inspect.add_argument(
+        "--trajectory", type=_numbers, metavar="I,…", help="stored trajectories to show, by default the first"
+    )
+    inspect.add_argument(
+        "--format", dest="suffix", choices=("png", "pdf", "svg"), default="png", help="of the figures"
+    )
+    inspect.add_argument("--show", action="store_true", help="open windows instead of writing figures")
+    inspect.add_argument(
+        "--html", type=Path, metavar="VIEW.html", help="write one page to browse instead of figures"
+    )
+    inspect.set_defaults(command=_inspect)
 
     info = verbs.add_parser("info", help="show what a dataset holds")
     info.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
@@ -224,6 +248,62 @@ def _validate(arguments: argparse.Namespace) -> int:
     console.print(validation.table())
     console.print(str(validation), soft_wrap=True)
     return 0 if validation.agrees else 1
+
+
+def _names(text: str) -> list[str]:
+    """Names of a list with commas."""
+    return [name for name in text.split(",") if name]
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers of a list with commas."""
+    try:
+        return [int(number) for number in _names(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers with commas, such as 0,2") from None
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from langevin_qtm.console import make_console
+    from langevin_qtm.data.files import check_folder, check_writable, open_dataset
+    from langevin_qtm.inspection.contents import kind_of, require_bokeh
+
+    console = make_console()
+    dataset = open_dataset(arguments.file)
+    kind_of(dataset)
+    if arguments.html is not None:
+        require_bokeh()
+        from langevin_qtm.inspection.page import write_page
+
+        check_writable(arguments.html)
+        write_page(dataset, arguments.html)
+        size = arguments.html.stat().st_size / 2**20
+        console.print(f"Written to {arguments.html} ({size:.1f} MB); open it in a browser.", soft_wrap=True)
+        return 0
+    if not arguments.show:
+        import matplotlib
+
+        matplotlib.use("Agg")
+    from langevin_qtm.inspection import figures
+
+    chosen = figures.select(figures.looks(dataset, arguments.trajectory), arguments.only)
+    if arguments.show:
+        return _report_figures(figures.show(chosen), "", console)
+    folder = arguments.output or arguments.file.with_name(f"{arguments.file.stem}_figures")
+    check_folder(folder)
+    status = _report_figures(figures.write(folder, (arguments.suffix,), chosen), arguments.suffix, console)
+    console.print(f"Written to {folder}", soft_wrap=True)
+    return status
+
+
+def _report_figures(drawn: Iterator[tuple[Look, str]], suffix: str, console: Console) -> int:
+    """Print what each figure shows, and why some are missing; 1 if all are."""
+    count, ending = 0, f".{suffix}" if suffix else ""
+    for look, reason in drawn:
+        text = look.caption if not reason else f"not drawn: {reason}"
+        console.print(f"{look.name + ending:26} {text}", soft_wrap=True, highlight=False)
+        count += not reason
+    return 0 if count else 1
 
 
 def _info(arguments: argparse.Namespace) -> int:

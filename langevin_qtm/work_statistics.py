@@ -52,9 +52,8 @@ def work_statistics(dataset: xr.Dataset, periods: int | None = None, is_exact: b
     """
     if "window_work" not in dataset:
         raise InputError("The dataset has no `window_work`; set `solver.recording.work_periods`.")
-    base = int(dataset["window_work"].attrs["periods"])
-    count = base if periods is None else periods
-    works = _joined(dataset["window_work"].transpose("sample", "window", "oscillator").values, base, count)
+    count = int(dataset["window_work"].attrs["periods"]) if periods is None else periods
+    works = joined_windows(dataset, count)
     machine = Machine.model_validate_json(dataset.attrs["machine"])
     unresolved = np.asarray(dataset["window_work"].attrs["short_time_part"]) * count * machine.period
     values, errors = _cumulants(works)
@@ -80,8 +79,23 @@ def work_statistics(dataset: xr.Dataset, periods: int | None = None, is_exact: b
     return result
 
 
-def _joined(works: FloatArray, base: int, periods: int) -> FloatArray:
-    """Work in windows of so many periods, total last: (trajectory, window, channel)."""
+def joined_windows(dataset: xr.Dataset, periods: int) -> FloatArray:
+    """Work in windows of so many periods, total last: (trajectory, window, channel).
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        With `window_work`.
+    periods : int
+        A multiple of what was recorded.
+
+    Raises
+    ------
+    InputError
+        When it is not, or is longer than the record.
+    """
+    works = dataset["window_work"].transpose("sample", "window", "oscillator").values
+    base = int(dataset["window_work"].attrs["periods"])
     if periods < 1 or periods % base:
         raise InputError(f"`periods` = {periods} is not a multiple of the {base} that were recorded.")
     joined = periods // base
