@@ -1,19 +1,27 @@
-"""What sampled work misses of D within a few steps, exactly and without sampling.
+"""What sampled work misses of D, exactly and without sampling.
 
 Work of a step is estimated from neighbouring positions and the integral of the force over the step
-(`kernel`). Its covariances at lags beyond a few steps are right; within a few steps, positions and forces
-faster than a step are not resolved: at strong coupling that part of D reaches up to the cut-off of the
-driven reservoir. Since everything is Gaussian, both the covariances of the estimator and the true ones at
-short times follow from the law of the steps by Wick's theorem,
+(`kernel`). Two things escape it. Within a few steps, positions and forces faster than a step are not
+resolved: at strong coupling that part of D reaches up to the cut-off of the driven reservoir. And the product
+of two averages over a step is not the average of the product: for positions and forces that turn by ωh in a
+step it is smaller by (ωh)²/12 or so, at all lags, which matters where D is a small rest of correlations that
+oscillate (a reservoir with a narrow line). Since everything is Gaussian, both the covariances of the
+estimator and the true ones follow from the law of the steps by Wick's theorem,
 
     c_ll'(θ, τ) = ġ ġ' [<x_l x_l'><F F'> + <x_l F'><F x_l'>],
 
-and the difference, summed over lags up to `LAGS` steps, is what `unresolved_fluctuation` returns: to be
+and the difference, summed over lags until it is negligible, is what `unresolved_fluctuation` returns: to be
 added to the D of the windows of work. Sums over lags |m| <= M of steps of length h weigh c with
-Λ(τ) = min(1, M + 1 - |τ|/h).
+Λ(τ) = min(1, M + 1 - |τ|/h). Up to there the integral is done with nodes of its own. Beyond it c is smooth,
+and what is left, the weight 1 - Λ, follows from c_m = c(θ, mh) by an end-corrected sum,
+
+    ∫ (1 - Λ) c dτ = h [Σ_{m > M} c_m + (c_M - c_{M+1})/12 - (δ²c_M - δ²c_{M+1})/240 + O(h⁶)].
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -24,11 +32,31 @@ from langevin_qtm.sampling.step_law import Layout, flow
 
 POINTS_PER_OCTAVE = 5
 PHASES_PER_HARMONIC = 32
+NEGLIGIBLE = 1e-3  # of D: what all later lags may add
+MOST_LAGS = 5000
 
 
 def unresolved_fluctuation(plan: Plan) -> FloatArray:
-    """c-number D of true minus estimated work at short lags, for each oscillator and, last, their sum."""
-    return _true_part(plan) - _estimated_part(plan)
+    """c-number D of true minus estimated work, for each oscillator and, last, their sum."""
+    true, estimated = _at_step_ends(plan), _of_works(plan)
+    ends = [next(true) for _ in range(LAGS + 3)]
+    found = _near_part(plan) + _end_correction(ends[-4:])
+    missed = found - next(estimated)
+    for _ in range(LAGS):
+        missed -= 2 * next(estimated)
+    true = chain(ends[-2:], true)
+    longest = max(1.0, plan.law.layout.embedding.relaxation_time / plan.law.machine.period)
+    for _ in range(min(plan.window, MOST_LAGS // plan.law.steps)):  # periods
+        size = np.zeros_like(found)
+        for _ in range(plan.law.steps):
+            later = 2 * next(true)
+            difference = later - 2 * next(estimated)
+            found += later
+            missed += difference
+            size += np.abs(difference)
+        if np.all(size * longest <= NEGLIGIBLE * np.abs(found)):
+            break
+    return missed
 
 
 def unresolved_power(plan: Plan) -> FloatArray:
@@ -48,33 +76,62 @@ def unresolved_power(plan: Plan) -> FloatArray:
     return np.append(missed, missed.sum())
 
 
-def _true_part(plan: Plan) -> FloatArray:
-    """avg_θ ∫dτ Λ(τ) c(θ, τ) over |τ| <= (LAGS + 1) h."""
-    law, layout = plan.law, plan.law.layout
-    thin = max(1, law.steps // (PHASES_PER_HARMONIC * law.machine.order))
-    times, covariance = plan.times[::thin], law.periodic_covariance[::thin]
-    outputs, gains = _outputs(layout, times), _gains(plan, times)
-    columns = covariance @ outputs.swapaxes(1, 2)
-    instant = np.zeros(plan.bodies + 1)
+def _near_part(plan: Plan) -> FloatArray:
+    """True part of short lags, avg_θ ∫dτ Λ(τ) c(θ, τ) over |τ| <= (LAGS + 1) h."""
+    layout, times, gains, columns = _present(plan)
+    covariance = plan.law.periodic_covariance[:: _thin(plan)]
+    total, reached = np.zeros(plan.bodies + 1), 0.0
+    for c in range(plan.contacts):
+        white = layout.embedding.memories[c].white_gain * layout.filters[c].white
+        own = gains[:, c, :, None] * gains[:, c, None, :] * covariance[:, : plan.bodies, : plan.bodies]
+        total += white**2 * _diagonal_and_sum(own.mean(axis=0))
+    for lag, weight in zip(*_lag_rule(plan), strict=True):
+        columns = flow(layout, times + reached, lag - reached) @ columns
+        total += 2 * weight * _true_works(plan, times + lag, columns, gains)
+        reached = lag
+    return total
+
+
+def _end_correction(ends: Sequence[FloatArray]) -> FloatArray:
+    """Of the sum over lags beyond M = LAGS, both signs, from h c at M - 1, M, M + 1 and M + 2."""
+    before, last, first, second = ends
+    change = (before - 2 * last + first) - (last - 2 * first + second)
+    return 2 * ((last - first) / 12 - change / 240)
+
+
+def _at_step_ends(plan: Plan) -> Iterator[FloatArray]:
+    """h avg_θ c(θ, mh) for the lags m = 0, 1, …"""
+    _, _, before, columns = _present(plan)
+    outputs, gains = _outputs(plan.law.layout, plan.times), _gains(plan, plan.times)
+    phase = np.arange(0, plan.law.steps, _thin(plan))
+    while True:
+        works = _wick(outputs[phase] @ columns, before, gains[phase], plan.bodies)
+        yield plan.step * _diagonal_and_sum(works.mean(axis=0))
+        columns = plan.law.propagator[phase] @ columns
+        phase = (phase + 1) % plan.law.steps
+
+
+def _present(plan: Plan) -> tuple[Layout, FloatArray, FloatArray, FloatArray]:
+    """Layout, times of some phases, -ġ there, and covariances of the state with positions and forces."""
+    layout, thin = plan.law.layout, _thin(plan)
+    times = plan.times[::thin]
+    columns = plan.law.periodic_covariance[::thin] @ _outputs(layout, times).swapaxes(1, 2)
     for c in range(plan.contacts):
         white = layout.embedding.memories[c].white_gain * layout.filters[c].white
         columns[:, :, plan.bodies + c] += white * layout.white_input(c, times)
-        own = (
-            white**2
-            * gains[:, c, :, None]
-            * gains[:, c, None, :]
-            * covariance[:, : plan.bodies, : plan.bodies]
-        )
-        instant += _diagonal_and_sum(own.mean(axis=0))
-    total, reached = instant, 0.0
-    for lag, weight in zip(*_lag_rule(plan), strict=True):
-        columns = flow(layout, times + reached, lag - reached) @ columns
-        later = times + lag
-        moments = _outputs(layout, later) @ columns
-        current = _wick(moments, gains, _gains(plan, later), plan.bodies).mean(axis=0)
-        total = total + 2 * weight * _diagonal_and_sum(current)
-        reached = lag
-    return total
+    return layout, times, _gains(plan, times), columns
+
+
+def _thin(plan: Plan) -> int:
+    """Steps between the phases over which is averaged."""
+    return max(1, plan.law.steps // (PHASES_PER_HARMONIC * plan.law.machine.order))
+
+
+def _true_works(plan: Plan, later: FloatArray, columns: FloatArray, gains: FloatArray) -> FloatArray:
+    """avg_θ c(θ, τ) of powers now and later."""
+    moments = _outputs(plan.law.layout, later) @ columns
+    works = _wick(moments, gains, _gains(plan, later), plan.bodies)
+    return _diagonal_and_sum(works.mean(axis=0))
 
 
 def _lag_rule(plan: Plan) -> tuple[FloatArray, FloatArray]:
@@ -116,18 +173,16 @@ def _diagonal_and_sum(matrix: FloatArray) -> FloatArray:
     return np.append(np.diag(matrix), matrix.sum())
 
 
-def _estimated_part(plan: Plan) -> FloatArray:
-    """Σ_{|m| <= LAGS} Cov(ŵ_k, ŵ_{k+m}) / h of the work as the kernel estimates it."""
+def _of_works(plan: Plan) -> Iterator[FloatArray]:
+    """avg_k Cov(ŵ_k, ŵ_{k+m}) / h of the work as the kernel estimates it, for the lags m = 0, 1, …"""
     transition, covariance, outputs = _of_step_ends(plan)
-    gains = -plan.slopes
+    gains, phase = -plan.slopes, np.arange(plan.law.steps)
     columns = covariance @ outputs.swapaxes(1, 2)
-    total = np.zeros(plan.bodies + 1)
-    for lag in range(LAGS + 1):
-        later = np.roll(outputs, -lag, axis=0)
-        works = _wick(later @ columns, gains, np.roll(gains, -lag, axis=0), plan.bodies)
-        total += (1 if lag == 0 else 2) * _diagonal_and_sum(works.mean(axis=0))
-        columns = np.roll(transition, -lag, axis=0) @ columns
-    return total / plan.step
+    while True:
+        works = _wick(outputs[phase] @ columns, gains, gains[phase], plan.bodies)
+        yield _diagonal_and_sum(works.mean(axis=0)) / plan.step
+        columns = transition[phase] @ columns
+        phase = (phase + 1) % plan.law.steps
 
 
 def _of_step_ends(plan: Plan) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -71,6 +71,14 @@ MACHINES = {
         temperatures=(0.6, 0.1),
         wiring="independent",
     ),
+    "narrow line": standard_machine(
+        drive_frequency=0.3,
+        driven_density=Lorentzian(strength=1e-3, frequency=1.29, gamma=0.05),
+        static_density=Ohmic(gamma=100.0),
+        temperatures=(1.0, 0.1),
+        coupling=cosines(0.0, 1.0),
+        wiring="independent",
+    ),
     "driven Ohmic": standard_machine(
         driven_density=Ohmic(gamma=0.05), static_density=DrudeLorentz(gamma=0.5, cutoff=20.0)
     ),

@@ -1,7 +1,7 @@
 """Fluctuations D of the work that the kernel sums, without sampling and sampled, against the exact ones.
 
 Without sampling: works of steps are products of Gaussian numbers, so their covariances at every lag follow
-from their law by Wick's theorem; what is added for short times must close the gap to the exact D.
+from their law by Wick's theorem; what is added for what steps miss must close the gap to the exact D.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ from langevin_qtm.sampling.settings import Recording
 from langevin_qtm.sampling.short_time import unresolved_fluctuation
 from langevin_qtm.sampling.simulate import simulate
 
-BIAS = 2e-3  # discretisation: of the largest D
+BIAS = 5e-4  # discretisation, relative to each D
 D_NAMES = [
     "fluctuation_cnumber",
     "power_fluctuation_cnumber",
@@ -83,7 +83,7 @@ def exact_fluctuation(name):
     return np.append(reference.fluctuation_cnumber, reference.power_fluctuation_cnumber)
 
 
-FAST = ["one oscillator", "engine", "low temperature", "driven Ohmic"]
+FAST = ["one oscillator", "engine", "low temperature", "driven Ohmic", "narrow line"]
 SLOW = [
     "standard",
     "weak coupling",
@@ -98,12 +98,12 @@ SLOW = [
 def test_work_and_its_short_time_part_have_the_exact_fluctuation(name):
     plan = preparation(name).plan
     found = fluctuation_of_steps(name) + unresolved_fluctuation(plan)
-    assert np.abs(found - exact_fluctuation(name)).max() < BIAS * exact_fluctuation(name).max()
+    assert np.abs(found / exact_fluctuation(name) - 1).max() < BIAS
 
 
-def test_work_of_steps_alone_is_biased_where_the_force_is_fast():
-    found, expected = fluctuation_of_steps("low temperature"), exact_fluctuation("low temperature")
-    assert np.abs(found - expected).max() > 2 * BIAS * expected.max()
+@pytest.mark.parametrize("name", ["low temperature", "narrow line"])  # fast forces; long oscillations
+def test_work_of_steps_alone_is_biased(name):
+    assert np.abs(fluctuation_of_steps(name) / exact_fluctuation(name) - 1).min() > 4 * BIAS
 
 
 # ---------------------------------------------------------------------------------------------------- sampled
