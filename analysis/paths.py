@@ -5,6 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 ANALYSIS = Path(__file__).resolve().parent
-STYLE = ANALYSIS / "langevin.mplstyle"
+STYLE = ANALYSIS.parent / "langevin_qtm" / "inspection" / "langevin.mplstyle"
 FIGURES = ANALYSIS / "figures"
 DATA = ANALYSIS / "data"

@@ -60,7 +60,7 @@ def datasets(script):
 @pytest.fixture(scope="module")
 def panels(script, datasets):
     """Axes by letter."""
-    with mpl.rc_context(fname=ROOT / "analysis" / "langevin.mplstyle"):
+    with mpl.rc_context(fname=ROOT / "langevin_qtm" / "inspection" / "langevin.mplstyle"):
         figure = script.draw(datasets)
         figure.canvas.draw()
         yield dict(zip("abcde", figure.axes, strict=False))

@@ -49,7 +49,7 @@ def datasets(script):
 
 @pytest.fixture(scope="module")
 def panels(script, datasets):
-    with mpl.rc_context(fname=ROOT / "analysis" / "langevin.mplstyle"):
+    with mpl.rc_context(fname=ROOT / "langevin_qtm" / "inspection" / "langevin.mplstyle"):
         figure = script.draw(datasets)
         yield dict(zip("abcde", figure.axes, strict=False))
         plt.close(figure)

@@ -63,7 +63,7 @@ def datasets(script):
 @pytest.fixture(scope="module")
 def axes(script, datasets):
     """Panels in the order in which they are made."""
-    with mpl.rc_context(fname=ROOT / "analysis" / "langevin.mplstyle"):
+    with mpl.rc_context(fname=ROOT / "langevin_qtm" / "inspection" / "langevin.mplstyle"):
         figure = script.draw(datasets)
         yield figure.axes
         plt.close(figure)

@@ -60,7 +60,7 @@ def datasets(scripts):
 @pytest.fixture(scope="module")
 def drawn(scripts, datasets):
     """Panels by name of the figure."""
-    with mpl.rc_context(fname=ROOT / "analysis" / "langevin.mplstyle"):
+    with mpl.rc_context(fname=ROOT / "langevin_qtm" / "inspection" / "langevin.mplstyle"):
         figures = {name: scripts[name].draw(datasets[name]) for name in COARSE}
         yield {name: figure.axes for name, figure in figures.items()}
         for figure in figures.values():

@@ -80,7 +80,7 @@ def drawn(modules, datasets):
         given = {stem: one for stem, one in datasets[name].items() if stem not in without}
         return modules[f"fig_{name}"].draw(given)
 
-    with mpl.rc_context(fname=ROOT / "analysis" / "langevin.mplstyle"):
+    with mpl.rc_context(fname=ROOT / "langevin_qtm" / "inspection" / "langevin.mplstyle"):
         yield draw
     plt.close("all")
 
