@@ -49,7 +49,11 @@ FALSE_ALARM = 1e-3
 ROUNDING = 1e-12
 RESOLVED = 5.0  # standard errors
 CURRENTS = ("local_power", "power", "heat_current")
-DIVIDED_BY = {"tur_ratio": "local_power", "tur_ratio_cnumber": "local_power", "power_tur_ratio": "power"}
+SQUARES = {"tur_ratio": "local_power", "tur_ratio_cnumber": "local_power", "power_tur_ratio": "power"}
+SUPPLIES = {
+    "efficiency": "heat_current",
+    "conversion_efficiency": "local_power",
+}  # ratios to the positive ones
 
 
 @dataclass(frozen=True)
@@ -248,16 +252,28 @@ def _rows(
         columns = [_column(reference, name, values) for reference in (exact, perturbative)]
         allowance = bias * _scale(name, values, judge)
         z = _deviations(dataset[name], values, errors, judge, is_sampled, allowance)
-        if is_sampled and name in DIVIDED_BY:
-            z = np.where(_is_resolved(dataset, DIVIDED_BY[name]), z, np.nan)
+        if is_sampled and not _has_divisor(name, dataset, judge):
+            z = np.full_like(z, np.nan)
+        elif is_sampled and name in SQUARES:
+            z = np.where(_is_resolved(SQUARES[name], dataset, judge), z, np.nan)
         for label, index in elements(dataset, name):
             numbers = [float(array[index]) for array in (values, errors, *columns, z)]
             yield Row(name, label, *numbers)
 
 
-def _is_resolved(dataset: xr.Dataset, name: str) -> NDArray[np.bool_]:
-    """Whether a sampled number is so far from zero that its reciprocal has a standard error."""
-    return np.abs(dataset[name].values) > RESOLVED * dataset[f"{name}_se"].values
+def _has_divisor(name: str, dataset: xr.Dataset, judge: xr.Dataset | None) -> bool:
+    """Whether something that an efficiency is relative to is resolved."""
+    if name not in SUPPLIES:
+        return True
+    supply = SUPPLIES[name]
+    return bool(np.any(_is_resolved(supply, dataset, judge) & (dataset[supply].values > 0)))
+
+
+def _is_resolved(name: str, dataset: xr.Dataset, judge: xr.Dataset | None) -> NDArray[np.bool_]:
+    """Whether numbers are so far from zero, as sampled and in truth, that reciprocals have errors."""
+    sampled = np.abs(dataset[name].values)
+    smallest = np.fmin(sampled, np.abs(_column(judge, name, sampled)))
+    return smallest > RESOLVED * dataset[f"{name}_se"].values
 
 
 def _scale(name: str, like: FloatArray, judge: xr.Dataset | None) -> float:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 from helpers.datasets import sampled
 from helpers.machines import BROAD_DRUDE, OHMIC, driven, standard_machine, static
 from rich.console import Console
@@ -155,6 +156,19 @@ def test_ratio_to_a_power_that_is_not_resolved_is_not_judged(dataset):
     dataset["local_power_se"][0] = abs(dataset["local_power"][0]) / 4.0
     assert math.isnan(row(validate(dataset), "tur_ratio[A]").z)
     assert not math.isnan(row(validate(dataset), "tur_ratio[B]").z)
+
+
+@pytest.mark.parametrize(
+    ("measured", "true", "is_judged"),
+    [((-1.0, 1.0), (-1.0, 1.0), True), ((-1.0, 0.3), (-1.0, 1.0), False), ((-1.0, 1.0), (-1.0, 0.3), False)],
+    ids=["resolved", "not as sampled", "not in truth"],
+)
+def test_efficiency_relative_to_a_power_that_is_not_resolved_is_not_judged(measured, true, is_judged):
+    powers = xr.Dataset({"local_power": ("oscillator", list(measured))})
+    powers["local_power_se"] = 0.0 * powers["local_power"] + 0.1
+    reference = xr.Dataset({"local_power": ("oscillator", list(true))})
+    assert validation._has_divisor("conversion_efficiency", powers, reference) == is_judged
+    assert validation._has_divisor("pearson", powers, reference)
 
 
 @pytest.mark.usefixtures("known")
