@@ -21,7 +21,7 @@ from langevin_qtm.errors import InputError
 from langevin_qtm.physics.drive import Drive
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.reservoir import DrudeLorentz, Ohmic, Reservoir
-from langevin_qtm.sampling.settings import SimulateSettings
+from langevin_qtm.sampling.settings import Recording, SimulateSettings
 
 RUNS = Path(__file__).parents[2] / "runs"
 
@@ -95,7 +95,12 @@ def test_the_work_converter_is_the_isothermal_one():
     assert driven.coupling == {"A": Drive.cosine(), "B": Drive.cosine(phase=math.pi / 2)}
     assert (static.spectral_density, static.coupling) == (Ohmic(gamma=100.0), None)
     assert run.solver == SimulateSettings(
-        trajectories=256, seed=1, start="equilibrated", periods=12000, time_limit=45
+        trajectories=256,
+        seed=1,
+        start="equilibrated",
+        periods=12000,
+        time_limit=45,
+        recording=Recording(work_periods=100),
     )
 
 
