@@ -52,7 +52,7 @@ def scores(script: Script, datasets: Datasets) -> np.ndarray:
 def deviations(all_scores: Mapping[str, np.ndarray]) -> str:
     """How the sampled numbers of every figure deviate from exact ones, in Markdown."""
     rows = [
-        "| figure | sampled numbers | root mean square z | largest |z| | expected largest |",
+        "| figure | sampled numbers | root mean square z | largest \\|z\\| | expected largest |",
         "| --- " * 5 + "|",
     ]
     everything = np.concatenate([np.zeros(0), *all_scores.values()])
