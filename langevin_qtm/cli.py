@@ -177,9 +177,9 @@ def _run_one(
     try:
         dataset = _solve(run, [PROGRAM, *arguments.argv], console, checkpoint)
         save(dataset, output)
-    except (KeyboardInterrupt, OSError) as error:
+    except BaseException as error:
         rest = "" if checkpoint is None else checkpoint.rescue()
-        if not rest:
+        if not rest or not isinstance(error, KeyboardInterrupt | OSError):
             raise
         if isinstance(error, OSError):
             return _fail(f"{str(error).rstrip('.')}; {rest}", 1)
