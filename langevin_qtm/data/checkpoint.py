@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object
     start = len(MAGIC) + DIGITS + 1
     if content[len(MAGIC) : start] != hashlib.sha256(content[start:]).hexdigest().encode() + b"\n":
         raise InputError(f"Checkpoint `{path}` is damaged or cut short; remove it to start over.")
-    with np.load(io.BytesIO(content[start:]), allow_pickle=False) as file:
-        state = {name: file[name] for name in file.files}
-    return state, json.loads(state.pop(IDENTITY).tobytes())
+    try:
+        with np.load(io.BytesIO(content[start:]), allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+        return state, json.loads(state.pop(IDENTITY).tobytes())
+    except (ValueError, KeyError, zipfile.BadZipFile):  # made so by somebody
+        raise InputError(f"Checkpoint `{path}` is damaged; remove it to start over.") from None

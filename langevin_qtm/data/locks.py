@@ -6,7 +6,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from langevin_qtm.data.files import hidden_name
@@ -39,7 +39,8 @@ def exclusive(output: str | Path) -> Iterator[None]:
         yield
     finally:
         if holder is not None:
-            path.unlink(missing_ok=True)  # while it is held: who waits for it sees that it has gone
+            with suppress(OSError):  # a file that stays behind holds nobody up
+                path.unlink()  # while it is held: who waits for it sees that it has gone
             os.close(holder)
 
 
@@ -83,8 +84,6 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _sign(descriptor: int) -> None:
     """Say who holds the lock; nothing depends on it, so a full disk does not matter."""
-    try:
+    with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
-    except OSError:
-        pass

@@ -1,7 +1,9 @@
 """Counts of the session: how many faults were injected, and how many results differed."""
 
+import time
+
 import pytest
-from helpers.disturbed import COUNTS, OVER_TIME, STEADY, TEXT, finish, start
+from helpers.disturbed import COUNTS, OVER_TIME, STEADY, TEXT, finish, start, wait_for
 
 from langevin_qtm.data.files import open_dataset
 
@@ -21,8 +23,15 @@ def folder(tmp_path):
 
 def undisturbed(folder, solver):
     (folder / "run.toml").write_text(TEXT + solver)
-    assert finish(start(folder, "--quiet")) == (0, "", "")
-    return open_dataset(folder / "out.nc")
+    with start(folder) as process:
+        assert wait_for(process, "measure")
+        began = time.perf_counter()
+        assert wait_for(process, "evaluate")
+        seconds = time.perf_counter() - began
+        assert finish(process)[0] == 0
+    dataset = open_dataset(folder / "out.nc")
+    dataset.attrs["wall_seconds"] = seconds  # of the measurement alone
+    return dataset
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,8 @@ trajectories = 128
 threads = 1
 seed = 5
 """
-STEADY = "periods = 6400\nrecording = { work_periods = 7, trajectories = 2, periods = 3 }\n"
-OVER_TIME = "duration = 80.0\npoints = 81\nrecording = { work = true }\n"
+STEADY = "periods = 3200\nrecording = { work_periods = 7, trajectories = 2, periods = 3 }\n"
+OVER_TIME = "duration = 12.0\npoints = 41\nrecording = { work = true }\n"
 BY_THE_CLOCK = {
     "wall_seconds",
     "created",
