@@ -1,5 +1,6 @@
 """Checkpoints that are damaged, cut short or no checkpoints at all; and the lock on an output."""
 
+import hashlib
 import io
 import pickle
 import random
@@ -93,8 +94,6 @@ def test_foreign_files_are_refused(path, content):
 
 
 def test_objects_are_never_unpickled_even_in_a_file_with_the_right_hash(path):
-    import hashlib
-
     content = archive(bomb=np.array([Bomb()], dtype=object))
     digest = hashlib.sha256(content).hexdigest().encode()
     path.write_bytes(b"langevin_qtm checkpoint 1\n" + digest + b"\n" + content)

@@ -1,4 +1,4 @@
-"""Runs that are stopped and go on, in one process: the same bits wherever they were cut; growing; refusals."""
+"""Runs that are stopped and go on, in one process: the same bits wherever they are cut; growth; refusals."""
 
 import itertools
 import re
@@ -69,7 +69,9 @@ def after_stops(run, path, stops):
 
 
 STOPS = {"early": [1, 7, 3, 99], "last": [20, 99], "often": itertools.repeat(4)}
-TRIED = [(case, "early") for case in CASES] + [("periods", "last"), ("target", "often"), ("time", "last")]
+RARELY = [("transient", "early"), ("periods", "last"), ("target", "often"), ("time", "last")]
+TRIED = [(case, "early") for case in CASES if case != "transient"]
+TRIED += [pytest.param(*pair, marks=pytest.mark.slow) for pair in RARELY]
 
 
 @pytest.mark.parametrize(("case", "stops"), TRIED)
