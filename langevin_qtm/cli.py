@@ -9,11 +9,13 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.interruption import Interruption, exit_status, interruptible
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from langevin_qtm.data.runfile import Run
     from langevin_qtm.data.sweep import Sweep
     from langevin_qtm.inspection.figures import Look
+    from langevin_qtm.resuming import Checkpoint
 
 PROGRAM = "langevin-qtm"
 MOST_LINES = 20  # failed or disagreeing points listed
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 success; 1 a dataset that disagrees, a limit not reached, points of a sweep that failed, or a
-        failed write; 2 input that is refused; 130 interrupted.
+        failed write; 2 input that is refused; 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
     _accept_any_encoding()
     arguments = _parser().parse_args(argv)
@@ -54,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(str(error), 2)
         except (NotConvergedError, OSError) as error:
             return _fail(str(error), 1)
-        except KeyboardInterrupt:
-            return _fail("interrupted; an unfinished run leaves no file.", 130)
+        except KeyboardInterrupt as error:
+            return _fail("interrupted; an unfinished run leaves no file.", exit_status(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +80,23 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=VALUE",
         help="replace a value of the run file, such as drive.frequency=0.5; may be repeated",
+    )
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from OUT.nc.checkpoint, if it is there; the result is that of an undisturbed run",
+    )
+    run.add_argument(
+        "--checkpoint",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="write the state of a sampled run every so often (default 60), and on Ctrl-C or SIGTERM",
+    )
+    run.add_argument(
+        "--keep-state",
+        action="store_true",
+        help="keep the state at the end, so that --resume with more solver.periods lengthens the run",
     )
     run.add_argument("--retry", action="store_true", help="try points of a sweep again that failed before")
     run.add_argument("--quiet", action="store_true", help="print nothing but errors, and skip the comparison")
@@ -119,7 +139,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     from langevin_qtm.console import make_console
-    from langevin_qtm.data.files import check_writable, save
+    from langevin_qtm.data.files import check_writable, remove_leftovers
+    from langevin_qtm.data.locks import exclusive
     from langevin_qtm.data.runfile import Run, parse_override
     from langevin_qtm.data.sweep import load_file
 
@@ -129,11 +150,42 @@ def _run(arguments: argparse.Namespace) -> int:
     if output.resolve() == arguments.file.resolve():
         raise InputError(f"Output `{output}` is the run file itself; give another name.")
     console = make_console(arguments.quiet)
-    if not isinstance(job, Run):
-        return _run_sweep(job, output, arguments, console)
-    console.print(str(job.machine), soft_wrap=True)
-    dataset = _solve(job, [PROGRAM, *arguments.argv], console)
-    save(dataset, output)
+    with interruptible() as interruption, exclusive(output):
+        remove_leftovers(output)
+        if not isinstance(job, Run):
+            return _run_sweep(job, output, arguments, console, interruption)
+        return _run_one(job, output, arguments, console, interruption)
+
+
+def _run_one(
+    run: Run, output: Path, arguments: argparse.Namespace, console: Console, interruption: Interruption
+) -> int:
+    """One run into a dataset, compared with exact values; its state is kept when it cannot end."""
+    from langevin_qtm.data.files import save
+    from langevin_qtm.resuming import for_output
+
+    checkpoint = for_output(
+        run,
+        output,
+        interruption,
+        arguments.checkpoint,
+        resumes=arguments.resume,
+        keeps_end=arguments.keep_state,
+        tell=partial(console.print, soft_wrap=True),
+    )
+    console.print(str(run.machine), soft_wrap=True)
+    try:
+        dataset = _solve(run, [PROGRAM, *arguments.argv], console, checkpoint)
+        save(dataset, output)
+    except BaseException as error:
+        rest = "" if checkpoint is None else checkpoint.rescue()
+        if not rest or not isinstance(error, KeyboardInterrupt | OSError):
+            raise
+        if isinstance(error, OSError):
+            return _fail(f"{str(error).rstrip('.')}; {rest}", 1)
+        return _fail(f"interrupted; {rest}", exit_status(error))
+    if checkpoint is not None:
+        checkpoint.remove()
     try:
         if not arguments.quiet:
             _compare(dataset, console)
@@ -148,7 +200,7 @@ def _default_name(file: Path, job: Run | Sweep) -> str:
     return f"{slug}-{job.config_sha256[:8]}.nc"
 
 
-def _solve(run: Run, command: Sequence[str], console: Console) -> xr.Dataset:
+def _solve(run: Run, command: Sequence[str], console: Console, checkpoint: Checkpoint | None) -> xr.Dataset:
     """Dataset by the method that the run file chose, with its provenance."""
     from langevin_qtm.console import reporting
     from langevin_qtm.data.provenance import provenance
@@ -156,17 +208,20 @@ def _solve(run: Run, command: Sequence[str], console: Console) -> xr.Dataset:
 
     began = time.perf_counter()
     with reporting(console) as report:
-        dataset = solve(run, report)
+        dataset = solve(run, report, checkpoint)
     dataset.attrs |= provenance(run, command, time.perf_counter() - began)
     return dataset
 
 
-def _run_sweep(sweep: Sweep, output: Path, arguments: argparse.Namespace, console: Console) -> int:
+def _run_sweep(
+    sweep: Sweep, output: Path, arguments: argparse.Namespace, console: Console, interruption: Interruption
+) -> int:
     """Every point of a sweep into one dataset; status 1 when points failed."""
     from langevin_qtm.console import reporting
     from langevin_qtm.data.files import save
     from langevin_qtm.data.runfile import SecondOrderSettings
     from langevin_qtm.report import ranges_table
+    from langevin_qtm.resuming import for_points
     from langevin_qtm.sweep import failures, run_sweep
 
     folder = None if isinstance(sweep.solver, SecondOrderSettings) else output.with_suffix(".points")
@@ -175,12 +230,18 @@ def _run_sweep(sweep: Sweep, output: Path, arguments: argparse.Namespace, consol
     try:
         with reporting(console) as report:
             dataset = run_sweep(
-                sweep, folder, report, retry=arguments.retry, command=[PROGRAM, *arguments.argv]
+                sweep,
+                folder,
+                report,
+                retry=arguments.retry,
+                command=[PROGRAM, *arguments.argv],
+                keepers=for_points(interruption, arguments.checkpoint),
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if folder is None:
             raise
-        return _fail(f"interrupted; finished points are in {folder}: give the same command to go on.", 130)
+        sentence = f"interrupted; finished points are in {folder}: give the same command to go on."
+        return _fail(sentence, exit_status(error))
     save(dataset, output)
     failed = failures(dataset)
     try:
@@ -261,6 +322,17 @@ def _numbers(text: str) -> list[int]:
         return [int(number) for number in _names(text)]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers with commas, such as 0,2") from None
+
+
+def _seconds(text: str) -> float:
+    """A duration; `inf` is never."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be seconds, such as 60, or inf")
+    return seconds
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

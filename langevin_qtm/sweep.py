@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -41,6 +41,9 @@ from langevin_qtm.schema import (
     assemble,
 )
 
+if TYPE_CHECKING:
+    from langevin_qtm.resuming import Checkpoint
+
 T = TypeVar("T")
 Report = Callable[[Progress], None]
 FAILURES = (InputError, UnstableMachineError, NotConvergedError, np.linalg.LinAlgError)
@@ -53,8 +56,8 @@ NOT_COMBINED = {"schema_version", "machine", "seed", "title", "source", "history
 NOT_COMBINED |= {"config_json", "config_sha256", "point_sha256"}
 
 
-def solve(run: Run, report: Report) -> xr.Dataset:
-    """Dataset by the method that the run file chose."""
+def solve(run: Run, report: Report, keeper: Checkpoint | None = None) -> xr.Dataset:
+    """Dataset by the method that the run file chose; only `simulate` has a state to keep."""
     settings = run.solver
     if isinstance(settings, PeriodicSteadyStateSettings):
         report(Progress("periodic steady state"))
@@ -74,7 +77,7 @@ def solve(run: Run, report: Report) -> xr.Dataset:
         )
     from langevin_qtm.sampling.simulate import simulate
 
-    return simulate(run.machine, settings, report)
+    return simulate(run.machine, settings, report, keeper)
 
 
 def map_points(
@@ -120,6 +123,7 @@ def run_sweep(
     *,
     retry: bool = False,
     command: Sequence[str] | None = None,
+    keepers: Callable[[Path, Run], Checkpoint] | None = None,
 ) -> xr.Dataset:
     """Run every point of a sweep, and combine.
 
@@ -135,6 +139,8 @@ def run_sweep(
         Whether points that failed before are tried again.
     command : sequence of str, optional
         Command line for the history of the datasets, by default that of the process.
+    keepers : callable, optional
+        Makes a keeper of the states of one point from its file and run, as `resuming.for_points` does.
 
     Returns
     -------
@@ -160,7 +166,7 @@ def run_sweep(
         path = None if folder is None else Path(folder)
         if path is not None:
             check_folder(path)
-        dataset = _combined(sweep, _outcomes(sweep, report, path, retry, command))
+        dataset = _combined(sweep, _outcomes(sweep, report, path, retry, command, keepers))
     dataset.attrs["sweep_dims"] = " ".join(sweep.dims)
     dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
     return dataset
@@ -195,7 +201,12 @@ def _shown(value: object) -> str:
 
 
 def _outcomes(
-    sweep: Sweep, report: Report, folder: Path | None, retry: bool, command: Sequence[str]
+    sweep: Sweep,
+    report: Report,
+    folder: Path | None,
+    retry: bool,
+    command: Sequence[str],
+    keepers: Callable[[Path, Run], Checkpoint] | None,
 ) -> list[Outcome]:
     """Outcome of every point in the order of the file."""
     found: dict[tuple[int, ...], Outcome] = {}
@@ -222,7 +233,7 @@ def _outcomes(
         else:
             add(point, kept)
     tell()
-    function = partial(_outcome, folder=folder, command=command)
+    function = partial(_outcome, folder=folder, command=command, keepers=keepers)
     for point, outcome in map_points(function, todo, tell_within):
         add(point, outcome)
         tell()
@@ -230,12 +241,19 @@ def _outcomes(
 
 
 def _outcome(
-    point: Point, folder: Path | None, command: Sequence[str], report: Report = lambda _: None
+    point: Point,
+    folder: Path | None,
+    command: Sequence[str],
+    report: Report = lambda _: None,
+    keepers: Callable[[Path, Run], Checkpoint] | None = None,
 ) -> Outcome:
     """Solve one point, and leave its file."""
     began = time.perf_counter()
+    keeper = None
+    if keepers is not None and folder is not None and point.run.solver.method == "simulate":
+        keeper = keepers(_path(folder, point), point.run)
     try:
-        dataset = solve(point.run, report)
+        dataset = solve(point.run, report, keeper)
     except FAILURES as error:
         if folder is not None:
             record = {"point_sha256": point.sha256, "error": type(error).__name__, "sentence": str(error)}
@@ -247,6 +265,8 @@ def _outcome(
         is_classic = isinstance(point.run.solver, PeriodicSteadyStateSettings)  # a fast method
         save(dataset, _path(folder, point), is_classic=is_classic)
         _failure_path(folder, point).unlink(missing_ok=True)
+    if keeper is not None:
+        keeper.remove()
     return Outcome(_averages(dataset))
 
 

@@ -65,7 +65,7 @@ def calls(monkeypatch):
     """Points that a perfect sampler was asked for, in order; it fails where γ of the static one is 1."""
     asked = []
 
-    def simulate(machine, settings, _):
+    def simulate(machine, settings, *_):
         asked.append((machine.drive_frequency, settings.seed))
         if machine.reservoirs[1].spectral_density.gamma == 1.0:
             raise NotConvergedError("Noise filter", 1e-2, 1e-5, "lower the cutoff")
@@ -499,7 +499,7 @@ def test_progress_within_a_long_point_is_told(path, monkeypatch, calls):
     module = sys.modules["langevin_qtm.sampling.simulate"]
     simulate = module.simulate
 
-    def slow(machine, settings, progress):
+    def slow(machine, settings, progress, *_):
         progress(Progress("prepare"))
         progress(Progress("measure", 1.0, 4.0))
         return simulate(machine, settings, progress)

@@ -6,6 +6,7 @@ renamed. Statistics are stored in double precision, sample trajectories in singl
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -45,7 +46,7 @@ def save(dataset: xr.Dataset, path: str | Path, *, is_classic: bool = False) -> 
     check_writable(path)
     kind: Any = CLASSIC if is_classic else NETCDF4
     target = Path(path).resolve()
-    temporary = target.with_name(f".langevin_qtm-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_path(target)
     try:
         with _LOCK:
             _storable(dataset).to_netcdf(temporary, encoding=_encoding(dataset), **kind)
@@ -108,7 +109,7 @@ def save_text(text: str, path: str | Path) -> None:
         When writing fails. Nothing is left behind.
     """
     target = Path(path)
-    temporary = target.with_name(f".langevin_qtm-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_path(target)
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
@@ -116,6 +117,22 @@ def save_text(text: str, path: str | Path) -> None:
         raise OSError(f"`{path}` could not be written: {error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def hidden_name(path: Path) -> str:
+    """Beginning of the names of hidden files that belong to a file, short enough for any file system."""
+    return f".langevin_qtm-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+def temporary_path(path: Path) -> Path:
+    """A new name beside a file, to be renamed to it when it is complete."""
+    return path.with_name(f"{hidden_name(path)}-{secrets.token_hex(8)}.tmp")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of writing a file; only for who alone writes it."""
+    for leftover in path.parent.glob(f"{hidden_name(path)}-*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def open_dataset(path: str | Path) -> xr.Dataset:

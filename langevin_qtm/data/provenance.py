@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,13 @@ from langevin_qtm.data.sweep import Sweep
 
 version = cache(metadata.version)
 LIBRARIES = ("numpy", "scipy", "numba", "xarray")
+
+
+@cache
+def processor() -> str:
+    """Type of processor as the compiler of kernels sees it: its name, and a hash of its features."""
+    features = binding.get_host_cpu_features().flatten()
+    return f"{binding.get_host_cpu_name()} ({hashlib.sha256(features.encode()).hexdigest()[:8]})"
 
 
 def provenance(run: Run | Sweep, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:

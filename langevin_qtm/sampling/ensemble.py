@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +26,7 @@ from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
 from langevin_qtm.sampling import paths
+from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_same_steps
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
@@ -40,6 +41,9 @@ from langevin_qtm.schema import assemble, mark_band_dependence
 PIECES = 2  # of each substep; the error estimate compares with 1
 BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
 RATE_SAMPLES = 64
+LISTS = ("rngs", "states", "samples", "works", "errors")  # of the ensemble, in a state of the run
+PATH_ARRAYS = ("history", "done", "slope")
+OBSERVED = "observed_"
 
 Report = Callable[[Progress], None]
 
@@ -73,7 +77,9 @@ class Grid:
         return max(1, int(np.ceil((stop - start) / self.longest - 1e-9)))
 
 
-def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report) -> xr.Dataset:
+def sample_protocol(
+    machine: Machine, settings: SimulateSettings, report: Report, keeper: Keeper
+) -> xr.Dataset:
     """Ensemble averages over time, from `settings.start_time` for `settings.duration`.
 
     Returns
@@ -94,13 +100,9 @@ def sample_protocol(machine: Machine, settings: SimulateSettings, report: Report
         report(Progress("prepare", message="noise filters and start"))
         layout, grid = _prepared(machine, settings)
         run = _Ensemble(layout, grid, settings)
-        results = []
-        for values in run.through(report):
-            results.append(values)
+        run.measure(report, keeper)
         report(Progress("evaluate"))
-    names = results[0].keys()
-    variables = {name: np.array([result[name] for result in results]) for name in names}
-    variables |= run.final()
+    variables = run.observed() | run.final()
     coordinates: dict[str, np.ndarray] = {"time": grid.outputs}
     if settings.recording.trajectories:
         variables |= run.stored()
@@ -192,6 +194,8 @@ class _Ensemble:
         keeps_work, first = settings.recording.work, float(grid.edges[0])
         self.paths = [_Path(layout, s, grid.longest, first) for s in self.states] if keeps_work else []
         self.works: list[FloatArray] = []
+        self.results: list[dict[str, FloatArray]] = []
+        self.place = 0  # intervals done
 
     def _draw(self, rng: np.ndarray) -> FloatArray:
         """States (carried, lane) from the law at the start."""
@@ -203,17 +207,52 @@ class _Ensemble:
         fill_normals(rng, draws)
         return self.mean[kept][:, None] + root @ draws.reshape(len(kept), LANES)
 
-    def through(self, report: Report) -> Iterator[dict[str, FloatArray]]:
+    def measure(self, report: Report, keeper: Keeper) -> None:
         """Observables with errors at each output time."""
         grid, threads = self.grid, self.settings.threads or os.cpu_count() or 1
-        nothing = np.zeros((len(self.layout.carried),) * 2)
-        yield self._observed(grid.edges[0], self.states, nothing)
+        steps = fingerprint([self.mean, self.covariance, self.states[0], grid.edges, grid.substeps])
+        state = keeper.recall()
+        if state is None:
+            self._observe(grid.edges[0], self.states, np.zeros((len(self.layout.carried),) * 2))
+        else:
+            require_same_steps(state["steps"], steps)
+            self._restore(state)
+        intervals = list(pairwise(grid.edges))
         with ThreadPoolExecutor(min(threads, len(self.states))) as pool:
-            for place, (start, stop) in enumerate(pairwise(grid.edges)):
+            while self.place < len(intervals):
+                start, stop = intervals[self.place]
                 found = self._interval(pool, start, stop)
                 if np.any(np.abs(grid.outputs - stop) < 1e-12 * max(1.0, abs(stop))):
-                    yield self._observed(stop, *found)
-                report(Progress("measure", place + 1, len(grid.edges) - 1, f"t = {stop:.4g}"))
+                    self._observe(stop, *found)
+                self.place += 1
+                report(Progress("measure", self.place, len(intervals), f"t = {stop:.4g}"))
+                keeper.offer(lambda: self._state(steps))
+        keeper.close(lambda: self._state(steps))
+
+    def observed(self) -> dict[str, FloatArray]:
+        """Observables with errors over time."""
+        return {name: np.array([each[name] for each in self.results]) for name in self.results[0]}
+
+    def _state(self, steps: np.ndarray) -> State:
+        """All that the rest of the run depends on."""
+        lists = {name: np.array(getattr(self, name)) for name in LISTS}
+        arrays = {name: getattr(self, name) for name in ("mean", "covariance", "coarse", "scale")}
+        works = {f"path_{name}": np.array([getattr(p, name) for p in self.paths]) for name in PATH_ARRAYS}
+        observed = {f"{OBSERVED}{name}": values for name, values in self.observed().items()}
+        return {"steps": steps, "place": np.array(self.place), **lists, **arrays, **works, **observed}
+
+    def _restore(self, state: State) -> None:
+        self.place = int(state["place"])
+        self.mean, self.covariance = state["mean"], state["covariance"]
+        self.coarse, self.scale = state["coarse"], state["scale"]
+        for name in LISTS:
+            setattr(self, name, list(state[name]))
+        for name in PATH_ARRAYS:
+            for path, value in zip(self.paths, state[f"path_{name}"], strict=True):
+                setattr(path, name, value)
+        observed = {k.removeprefix(OBSERVED): v for k, v in state.items() if k.startswith(OBSERVED)}
+        times = range(len(next(iter(observed.values()))))
+        self.results = [{name: values[i] for name, values in observed.items()} for i in times]
 
     def _interval(
         self, pool: ThreadPoolExecutor, start: float, stop: float
@@ -287,8 +326,8 @@ class _Ensemble:
         """Largest relative change of covariances when substeps are halved."""
         return max(self.errors, default=0.0)
 
-    def _observed(self, t: float, predicted: list[FloatArray], noise: FloatArray) -> dict[str, FloatArray]:
-        """Averages over trajectories and their standard errors."""
+    def _observe(self, t: float, predicted: list[FloatArray], noise: FloatArray) -> None:
+        """Averages over trajectories and their standard errors; samples and works where wanted."""
         layout, kept = self.layout, self.layout.carried
         at, bodies = np.array([t]), self.layout.bodies
         rows = np.zeros((2 * bodies + layout.contacts, layout.size))
@@ -306,7 +345,7 @@ class _Ensemble:
             self.works.append(np.concatenate([path.work() for path in self.paths]))
         samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
         values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
-        return {**values, **{f"{name}_se": error for name, error in errors.items()}}
+        self.results.append({**values, **{f"{name}_se": error for name, error in errors.items()}})
 
     def final(self) -> dict[str, FloatArray]:
         """The law at the end by the same steps, and the noise filters: where a later run can go on."""

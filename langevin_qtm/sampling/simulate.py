@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -20,11 +20,20 @@ import xarray as xr
 from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
-from langevin_qtm.errors import AccuracyWarning
+from langevin_qtm.errors import AccuracyWarning, InputError
 from langevin_qtm.exact.fluctuations import commutator_fluctuation
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.sampling.checkpoint import (
+    Keeper,
+    NoKeeper,
+    State,
+    fingerprint,
+    groups_state,
+    require_same_steps,
+    restore_groups,
+)
 from langevin_qtm.sampling.ensemble import sample_protocol
 from langevin_qtm.sampling.group import Group, Totals, new_group
 from langevin_qtm.sampling.normals import LANES
@@ -60,6 +69,7 @@ def simulate(
     machine: Machine,
     settings: SimulateSettings | None = None,
     progress: Report | None = None,
+    keeper: Keeper | None = None,
     **changes: object,
 ) -> xr.Dataset:
     """Sample trajectories to the periodic steady state and average over whole drive periods.
@@ -70,6 +80,8 @@ def simulate(
     settings : SimulateSettings, optional
     progress : callable, optional
         Receives `Progress` now and then.
+    keeper : Keeper, optional
+        Keeps the state of the run now and then, and knows one to go on from.
     **changes
         Settings by name, instead of `settings` or on top of it.
 
@@ -97,14 +109,14 @@ def simulate(
 
     Notes
     -----
-    For a given seed, results are the same bit for bit whatever the number of threads; a `time_limit`
-    that strikes changes where the run stops.
+    For a given seed, results are the same bit for bit whatever the number of threads, and however often the
+    run was stopped and went on; a `time_limit` that strikes changes where the run stops.
     """
     given = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
     settings = SimulateSettings(**(given | changes))
     report = progress or (lambda _: None)
     if settings.duration is not None:
-        return sample_protocol(machine, settings, report)
+        return sample_protocol(machine, settings, report, keeper or NoKeeper())
     machine.require_bare_period("simulate without `solver.duration`")
     require_plain(settings.start)
     began = time.perf_counter()
@@ -117,7 +129,7 @@ def simulate(
         groups, samples = _launch(preparation, settings)
         groups[0].advance(0)
         run = _Run(preparation, settings, groups, report)
-        run.measure()
+        run.measure(keeper or NoKeeper())
         report(Progress("evaluate"))
         dataset = _to_dataset(run, parts, samples)
     dataset.attrs["wall_seconds"] = time.perf_counter() - began
@@ -147,6 +159,7 @@ class _Run:
     report: Report
     blocks: list[FloatArray] = field(default_factory=list)
     periods: int = 0
+    seconds: float = 0.0
     stop_reason: str = ""
 
     def __post_init__(self) -> None:
@@ -171,31 +184,72 @@ class _Run:
         unlimited = np.inf if self.settings.periods is not None else DEFAULT_TIME_LIMIT
         return self.settings.time_limit or unlimited
 
-    def measure(self) -> None:
+    def measure(self, keeper: Keeper) -> None:
         """Advance block by block."""
+        steps = self._steps()
+        state = keeper.recall()
+        if state is not None:
+            require_same_steps(state["steps"], steps)
+            self._restore(state)
         threads = self.settings.threads or os.cpu_count() or 1
-        began = time.perf_counter()
+        began = time.perf_counter() - self.seconds
         with ThreadPoolExecutor(min(threads, len(self.groups))) as pool:
-            self.report(Progress("measure", message="first block"))
-            for periods in self._block_lengths():
+            self.report(Progress("measure", message="first block" if state is None else "resumed"))
+            while not self._has_ended():
+                periods = self._next_block()
                 list(pool.map(Group.advance, self.groups, repeat(periods)))
                 self._collect(periods)
-                error = self.power_error()
-                self._report(began, error)
-                if self.target is not None and error <= self.target:
-                    self.stop_reason = "target_error"
-                elif time.perf_counter() - began > self.time_limit:
-                    self.stop_reason = "time_limit"
-                if self.stop_reason:
-                    return
-        self.stop_reason = "periods"
+                self.seconds = time.perf_counter() - began
+                keeper.offer(lambda: self._state(steps))
+        keeper.close(lambda: self._state(steps))
 
-    def _block_lengths(self) -> Iterator[int]:
-        left = self.settings.periods
-        while left is None or left > 0:
-            length = self.block_periods if left is None else min(self.block_periods, left)
-            yield length
-            left = None if left is None else left - length
+    def _has_ended(self) -> bool:
+        """Report, and see whether a stopping rule strikes."""
+        if not self.periods:
+            return False
+        error = self.power_error()
+        self._report(error)
+        if self.target is not None and error <= self.target:
+            self.stop_reason = "target_error"
+        elif self.seconds > self.time_limit:
+            self.stop_reason = "time_limit"
+        elif self.periods == self.settings.periods:
+            self.stop_reason = "periods"
+        return bool(self.stop_reason)
+
+    def _next_block(self) -> int:
+        """Periods of the next block."""
+        if self.settings.periods is None:
+            return self.block_periods
+        return min(self.block_periods, self.settings.periods - self.periods)
+
+    def _steps(self) -> np.ndarray:
+        """Fingerprint of what the run does in a step, and of where it begins."""
+        plan, first = self.plan, self.groups[0]
+        maps = (plan.maps, plan.look_maps, plan.moment_maps)
+        return fingerprint([*(m.matrices for m in maps), plan.slopes, first.rng, first.state])
+
+    def _state(self, steps: np.ndarray) -> State:
+        """All that the rest of the run depends on."""
+        numbers = {"periods": self.periods, "seconds": self.seconds, "merge": self.merge}
+        return {
+            "steps": steps,
+            "blocks": np.array(self.blocks),
+            "pending": np.array(self.pending),
+            **{name: np.array(value) for name, value in numbers.items()},
+            **groups_state(self.groups, self.totals),
+        }
+
+    def _restore(self, state: State) -> None:
+        restore_groups(state, self.groups, self.totals)
+        self.blocks, self.pending = list(state["blocks"]), list(state["pending"])
+        self.periods, self.merge = int(state["periods"]), int(state["merge"])
+        self.seconds = float(state["seconds"])
+        if self.settings.periods is not None and self.periods > self.settings.periods:
+            raise InputError(
+                f"`solver.periods` = {self.settings.periods} is less than the {self.periods} periods that "
+                "the checkpoint has; raise it, or remove the checkpoint to start over."
+            )
 
     def _collect(self, periods: int) -> None:
         """Add the block to the totals, and keep its averages for the test of stationarity."""
@@ -231,7 +285,7 @@ class _Run:
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.max(error[driven] / np.abs(mean[driven]), initial=0.0))
 
-    def _report(self, began: float, error: float) -> None:
+    def _report(self, error: float) -> None:
         remark = f"{self.periods} periods, error of powers {100 * error:.2g} %"
         if self.settings.periods is not None:
             done, total = float(self.periods), float(self.settings.periods)
@@ -239,7 +293,7 @@ class _Run:
             needed = self.periods * max(1.0, (error / self.target) ** 2)
             done, total = float(self.periods), needed
         else:
-            done, total = time.perf_counter() - began, self.time_limit
+            done, total = self.seconds, self.time_limit
         self.report(Progress("measure", done, total, remark))
 
 
