@@ -30,6 +30,7 @@ from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.floating_point import within_range
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.report import (
@@ -200,7 +201,8 @@ def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
         raise InputError(
             "The dataset continues another; only ensembles with a start of their own are compared."
         )
-    exact = transient(machine, times, start, float(dataset.attrs["start_time"]))
+    with within_range():
+        exact = transient(machine, times, start, float(dataset.attrs["start_time"]))
     rows, count = [], 0
     for name in (*PERIOD_AVERAGES, *OVER_TIME):
         if name not in dataset or f"{name}_se" not in dataset:
@@ -229,7 +231,8 @@ def _reference(
 ) -> xr.Dataset | None:
     """Dataset of a solver; None when this machine has none and it is only for the table."""
     try:
-        return solver(machine)
+        with within_range():
+            return solver(machine)
     except (InputError, UnstableMachineError, NotConvergedError):
         if is_needed:
             raise

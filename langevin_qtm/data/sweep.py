@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -140,9 +140,8 @@ class Sweep:
         return hashlib.sha256(self.config_json.encode()).hexdigest()
 
     def _tables(self) -> Iterator[dict[str, Any]]:
-        pickled = pickle.dumps(self.tables)  # the fastest deep copy
         for rows in product(*(axis.rows for axis in self.axes)):
-            tables = pickle.loads(pickled)
+            tables = deepcopy(self.tables)
             for axis, row in zip(self.axes, rows, strict=True):
                 for key, value in zip(axis.keys, row, strict=True):
                     assign(tables, key, value)
