@@ -70,8 +70,8 @@ class NumericalRangeError(NotConvergedError):
         what = str(cause).strip(" .") or type(cause).__name__
         RuntimeError.__init__(
             self,
-            f"The numbers of this run leave the range of floating point or memory ({what}); bring frequencies, "
-            "rates, couplings and temperatures closer together, or ask for fewer points.",
+            f"The numbers of this run leave the range of floating point or memory ({what}); bring "
+            "frequencies, rates, couplings and temperatures closer together, or ask for fewer points.",
         )
 
 

@@ -43,8 +43,8 @@ def _number(data: dict[str, Any], key: str, default: float) -> float:
 
 def _not_a_coupling(data: Any) -> InputError:
     return InputError(
-        f"{shown(data)} is not a coupling: it must be a number, a table with `amplitude`, `phase` and `mean`, "
-        "or a table with `harmonics`; each table may also have an `envelope`."
+        f"{shown(data)} is not a coupling: it must be a number, a table with `amplitude`, `phase` and "
+        "`mean`, or a table with `harmonics`; each table may also have an `envelope`."
     )
 
 

@@ -256,3 +256,68 @@ VALID = (
     PROTOCOL
     | {"solver": {"method": "simulate", "trajectories": 64, "duration": 2.0, "points": 3, "threads": 1}},
 )
+
+
+# --------------------------------------------------------------------------------------------- datasets
+
+STRANGE_ATTRIBUTES = (
+    0, -1, 2**40, 1.5, math.nan, math.inf, "", "{", "[]", "{}", "null", "nan", "Ω", "a" * 3000, [1, 2, 3], [0.5],
+    '{"kind": "continued"}', "simulate", "transient", "second_order", "drive_frequency x",
+)  # fmt: skip
+
+
+def worse_dataset(seed, dataset):
+    """A dataset with one fault: something missing, of another type, shape or value.
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    rng = random.Random(seed)
+    bad = dataset.copy(deep=True)
+    names = sorted(map(str, bad.variables))
+    name, attribute = rng.choice(names), rng.choice(sorted(bad.attrs))
+    if rng.random() < 0.4:
+        known = ("machine", "method", "config_json", "schema_version", "sweep_dims", "start", "trajectories")
+        attribute = rng.choice([each for each in known if each in bad.attrs])
+    match rng.randrange(9):
+        case 0:
+            bad = bad.drop_vars(name)
+        case 1:
+            bad = bad.drop_vars(rng.sample(names, len(names) // 2))
+        case 2:
+            del bad.attrs[attribute]
+        case 3:
+            bad.attrs[attribute] = rng.choice(STRANGE_ATTRIBUTES)
+        case 4:
+            text = str(bad.attrs[attribute])
+            bad.attrs[attribute] = damage(rng, text or "x").decode("utf-8", "replace").replace("\0", "0")
+        case 5:
+            bad[name] = bad[name].astype(str) if rng.random() < 0.5 else bad[name].astype(bool)
+        case 6 if bad[name].ndim:
+            bad = bad.isel({bad[name].dims[0]: slice(0, rng.randrange(2))})
+        case 7:
+            bad = bad.drop_vars(name).assign({name: ((), rng.choice((1.0, 3, "x", math.nan)))})
+        case _:
+            dim = rng.choice(sorted(map(str, bad.dims)))
+            bad = bad.rename_dims({dim: "other"}) if dim not in bad.coords else bad.rename({dim: "other"})
+    return bad
+
+
+def damaged_bytes(seed, content):
+    """Content of a file with a piece cut off, flipped or overwritten."""
+    rng = random.Random(seed)
+    data = bytearray(content)
+    match rng.randrange(4):
+        case 0:
+            del data[rng.randrange(len(data)) :]
+        case 1:
+            for _ in range(rng.choice((1, 10, 100))):
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        case 2:
+            start = rng.randrange(len(data))
+            data[start : start + 512] = bytes(min(512, len(data) - start))
+        case 3:
+            start = rng.randrange(len(data))
+            del data[start : start + rng.randint(1, 64)]
+    return bytes(data)
