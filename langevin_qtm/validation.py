@@ -14,7 +14,6 @@ against second order, since at finite coupling it differs from the exact values 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy.special import stdtrit
 
+from langevin_qtm.data.contents import start_of
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
@@ -195,8 +195,7 @@ def _limit(dataset: xr.Dataset, count: int) -> float:
 
 def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
     """Every average at every time against the exact moments; one row for each element, at its farthest."""
-    times = dataset["time"].values
-    start = json.loads(dataset.attrs["start"])
+    start, times = start_of(dataset), dataset["time"].values
     if start["kind"] == "continued":
         raise InputError(
             "The dataset continues another; only ensembles with a start of their own are compared."
@@ -260,6 +259,8 @@ def _rows(
 
 def _is_resolved(dataset: xr.Dataset, name: str) -> NDArray[np.bool_]:
     """Whether a sampled number is so far from zero that its reciprocal has a standard error."""
+    if name not in dataset or f"{name}_se" not in dataset:
+        return np.zeros((), dtype=bool)
     return np.abs(dataset[name].values) > RESOLVED * dataset[f"{name}_se"].values
 
 
