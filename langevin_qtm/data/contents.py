@@ -27,7 +27,8 @@ NUMBERS = (
     "harmonics",
 )
 NAMED = {"oscillator": "frequencies", "oscillator_prime": "frequencies", "reservoir": "reservoirs"}
-SHARED = {*PERIOD_AVERAGES, *OVER_TIME, *TRAJECTORIES, *WORKS}
+AVERAGES = {*PERIOD_AVERAGES, *OVER_TIME}
+SHARED = {*AVERAGES, *TRAJECTORIES, *WORKS}
 
 
 def check_contents(dataset: xr.Dataset, path: object) -> None:
@@ -72,6 +73,9 @@ def _table(text: str) -> object:
 
 def _variables(dataset: xr.Dataset) -> Iterator[str]:
     around = {*str(dataset.attrs.get("sweep_dims", "")).split(), "time"}
+    shared = None
+    if "position_covariance" in dataset:
+        shared = set(dataset["position_covariance"].dims) & around
     for key, variable in dataset.data_vars.items():
         name = str(key)
         suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(suffix)), "")
@@ -81,7 +85,8 @@ def _variables(dataset: xr.Dataset) -> Iterator[str]:
         if variable.dtype.kind not in "fiu":
             yield f"its variable `{name}` holds no numbers"
         missing, more = set(SCHEMA[base].dims) - set(variable.dims), set(variable.dims) - {*SCHEMA[base].dims}
-        if missing or more - around:
+        is_average = base in AVERAGES and shared is not None
+        if missing or more - around or (is_average and more != shared):
             yield f"its variable `{name}` has the dims {shown(variable.dims)}"
         if suffix and base in dataset and set(dataset[base].dims) != set(variable.dims):
             yield f"its variables `{base}` and `{name}` have different dims"

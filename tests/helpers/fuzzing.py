@@ -22,9 +22,9 @@ STRANGE_NUMBERS = (
     1 + 2**-52, 0.1, 0.3, math.pi,
 )  # fmt: skip
 STRANGE_KEYS = (
-    "", " ", "A", "B", "C", "gamma", "cutoff", "kind", "method", "frequency", "temperature", "envelope", "x.y",
-    "keys", "values", "start", "stop", "num", "scale", "sweep", "solver", "function", "Ω", "\U0001f600", "a" * 300,
-    "__class__", "model_config", "self", "data", "0", "-1", "machine", "dataset",
+    "", " ", "A", "B", "C", "gamma", "cutoff", "kind", "method", "frequency", "temperature", "envelope",
+    "x.y", "keys", "values", "start", "stop", "num", "scale", "sweep", "solver", "function", "Ω", "\U0001f600",
+    "a" * 300, "__class__", "model_config", "self", "data", "0", "-1", "machine", "dataset",
 )  # fmt: skip
 DATES = (
     datetime.date(1979, 5, 27),
@@ -261,8 +261,8 @@ VALID = (
 # --------------------------------------------------------------------------------------------- datasets
 
 STRANGE_ATTRIBUTES = (
-    0, -1, 2**40, 1.5, math.nan, math.inf, "", "{", "[]", "{}", "null", "nan", "Ω", "a" * 3000, [1, 2, 3], [0.5],
-    '{"kind": "continued"}', "simulate", "transient", "second_order", "drive_frequency x",
+    0, -1, 2**40, 1.5, math.nan, math.inf, "", "{", "[]", "{}", "null", "nan", "Ω", "a" * 3000, [1, 2, 3],
+    [0.5], '{"kind": "continued"}', "simulate", "transient", "second_order", "drive_frequency x",
 )  # fmt: skip
 
 
