@@ -41,8 +41,9 @@ def write_bad(path, seed, datasets):
 
 def complaints(folder, seeds, datasets, commands):
     """What went wrong, by seed and command."""
-    found, path = {}, folder / "bad.nc"
+    found = {}
     for seed in seeds:
+        path = folder / f"{seed}.nc"  # netCDF keeps a file open that it failed to write
         if not write_bad(path, seed, datasets):
             continue
         for verb, *options in commands:

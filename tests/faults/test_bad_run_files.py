@@ -195,7 +195,7 @@ def test_hundreds_of_legal_machines_give_plausible_numbers_or_a_sentence(scratch
             {"drive": {"frequency": 1e-300}},
             "`drive.frequency` = 1e-300 is not allowed: it must be at least 1e-60",
         ),
-        ({"drive": {"frequency": 1.0, "a" * 5000: 1}}, "... = 1 is not a known key"),
+        ({"drive": {"frequency": 1.0, "a" * 5000: 1}}, "...` = 1 is not a known key"),
     ],
     ids=["self", "method is a table", "huge", "tiny", "long key"],
 )

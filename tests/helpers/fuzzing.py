@@ -23,8 +23,8 @@ STRANGE_NUMBERS = (
 )  # fmt: skip
 STRANGE_KEYS = (
     "", " ", "A", "B", "C", "gamma", "cutoff", "kind", "method", "frequency", "temperature", "envelope",
-    "x.y", "keys", "values", "start", "stop", "num", "scale", "sweep", "solver", "function", "Ω", "\U0001f600",
-    "a" * 300, "__class__", "model_config", "self", "data", "0", "-1", "machine", "dataset",
+    "x.y", "keys", "values", "start", "stop", "num", "scale", "sweep", "solver", "function", "Ω",
+    "\U0001f600", "a" * 300, "__class__", "model_config", "self", "data", "0", "-1", "machine", "dataset",
 )  # fmt: skip
 DATES = (
     datetime.date(1979, 5, 27),
