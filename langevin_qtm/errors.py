@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 
+def shown(value: object) -> str:
+    """A value as the user wrote it, for a sentence: cut where it is long."""
+    return _cut(repr(value), 80)
+
+
+def shown_key(text: str) -> str:
+    """A key or name for a sentence: on one line, cut where it is long."""
+    return _cut("".join(letter if letter.isprintable() else "�" for letter in text), 60)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 class InputError(ValueError):
     """A value the user gave is not admissible; the message names key, value and remedy."""
 
@@ -40,6 +54,25 @@ class NotConvergedError(RuntimeError):
     def __init__(self, what: str, error: float, target: float, remedy: str):
         self.error, self.target = error, target
         super().__init__(f"{what} did not converge: error {error:.2e}, target {target:.2e}; {remedy}.")
+
+
+class NumericalRangeError(NotConvergedError):
+    """Numbers or arrays on the way to a result do not fit into floating point or memory.
+
+    Attributes
+    ----------
+    error, target : float
+        NaN: nothing was reached.
+    """
+
+    def __init__(self, cause: BaseException):
+        self.error = self.target = float("nan")
+        what = str(cause).strip(" .") or type(cause).__name__
+        RuntimeError.__init__(
+            self,
+            f"The numbers of this run leave the range of floating point or memory ({what}); bring "
+            "frequencies, rates, couplings and temperatures closer together, or ask for fewer points.",
+        )
 
 
 class AccuracyWarning(UserWarning):

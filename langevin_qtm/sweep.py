@@ -29,6 +29,7 @@ from langevin_qtm.data.sweep import Point, Sweep
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import COMMENT, KINDS, second_order, second_order_averages
+from langevin_qtm.floating_point import within_range
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.sampling.progress import Progress
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Report = Callable[[Progress], None]
-FAILURES = (InputError, UnstableMachineError, NotConvergedError, np.linalg.LinAlgError)
+FAILURES = (InputError, UnstableMachineError, NotConvergedError)
 CHUNK = 2000  # points of second order between looks at the progress
 COMBINED = [n + suffix for n in PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME for suffix in ("", *UNCERTAINTY)]
 UNITS = dict.fromkeys(("relaxation_time", "time_step", "start_time", "duration", "look_ahead"), "omega_A^-1")
@@ -57,7 +58,18 @@ NOT_COMBINED |= {"config_json", "config_sha256", "point_sha256"}
 
 
 def solve(run: Run, report: Report, keeper: Checkpoint | None = None) -> xr.Dataset:
-    """Dataset by the method that the run file chose; only `simulate` has a state to keep."""
+    """Dataset by the method that the run file chose; only `simulate` has a state to keep.
+
+    Raises
+    ------
+    NumericalRangeError
+        Where an operation overflows or has no value, rather than go on with infinities.
+    """
+    with within_range():
+        return _solved(run, report, keeper)
+
+
+def _solved(run: Run, report: Report, keeper: Checkpoint | None) -> xr.Dataset:
     settings = run.solver
     if isinstance(settings, PeriodicSteadyStateSettings):
         report(Progress("periodic steady state"))
@@ -413,7 +425,8 @@ def _stacks(
 ) -> Iterator[tuple[list[int], dict[str, FloatArray], dict[str, str]]]:
     """Averages of all machines that have them; halves of what fails, down to the machines at fault."""
     try:
-        yield places, *second_order_averages(machines)
+        with within_range():
+            found = second_order_averages(machines)
     except FAILURES as error:
         if len(places) == 1:
             sentences[places[0]] = str(error)
@@ -421,6 +434,8 @@ def _stacks(
         half = len(places) // 2
         yield from _stacks(machines[:half], places[:half], sentences)
         yield from _stacks(machines[half:], places[half:], sentences)
+    else:
+        yield places, *found
 
 
 def _refuse_inaccurate(sweep: Sweep, total: dict[str, FloatArray], sentences: list[str]) -> None:

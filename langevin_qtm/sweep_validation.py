@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 
 from langevin_qtm.data.sweep import Point, sweep_of
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.schema import PERIOD_AVERAGES
 from langevin_qtm.sweep import COMBINED, Report, map_points, place_of, second_order_sweep
@@ -151,12 +152,14 @@ def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
 
 def _second_order_verdicts(dataset: xr.Dataset, again: xr.Dataset, points: list[Point]) -> Iterator[Verdict]:
     """Every point against the formulas, solved again."""
-    names = [name for name in PERIOD_AVERAGES if name in dataset and name in again]
+    names = [name for name in PERIOD_AVERAGES if {name, f"{name}_error"} <= dataset.keys() & again.keys()]
+    if not names:
+        raise InputError("The dataset has no average with an error that could be compared; run it again.")
     shape = dataset["failed"].shape
     deviations, counts = np.zeros((len(names), *shape)), np.zeros(shape, dtype=int)
     for row, name in enumerate(names):
-        value, reference = (each[name].values.reshape(*shape, -1) for each in (dataset, again))
-        errors = [each[f"{name}_error"].values.reshape(*shape, -1) for each in (dataset, again)]
+        value, reference = (_by_point(each, name, shape, again) for each in (dataset, again))
+        errors = [_by_point(each, f"{name}_error", shape, again) for each in (dataset, again)]
         difference = np.abs(value - reference)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(difference == 0, 0.0, difference / (errors[0] + errors[1]))
@@ -167,6 +170,11 @@ def _second_order_verdicts(dataset: xr.Dataset, again: xr.Dataset, points: list[
     for point in points:
         row, place = worst[point.index], place_of(dataset, point.index)
         yield Verdict(place, int(counts[point.index]), float(deviations[row][point.index]), names[row])
+
+
+def _by_point(dataset: xr.Dataset, name: str, shape: tuple[int, ...], like: xr.Dataset) -> FloatArray:
+    """Values of one variable, the dims of the sweep first, all others in one."""
+    return dataset[name].transpose(*like[name].dims).values.reshape(*shape, -1)
 
 
 def _point_of(dataset: xr.Dataset, point: Point) -> xr.Dataset:

@@ -14,7 +14,6 @@ against second order, since at finite coupling it differs from the exact values 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,10 +25,12 @@ from rich.table import Table
 from rich.text import Text
 from scipy.special import stdtrit
 
+from langevin_qtm.data.contents import start_of
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.floating_point import within_range
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.report import (
@@ -198,13 +199,13 @@ def _limit(dataset: xr.Dataset, count: int) -> float:
 
 def _validate_over_time(dataset: xr.Dataset, machine: Machine) -> Validation:
     """Every average at every time against the exact moments; one row for each element, at its farthest."""
-    times = dataset["time"].values
-    start = json.loads(dataset.attrs["start"])
+    start, times = start_of(dataset), dataset["time"].values
     if start["kind"] == "continued":
         raise InputError(
             "The dataset continues another; only ensembles with a start of their own are compared."
         )
-    exact = transient(machine, times, start, float(dataset.attrs["start_time"]))
+    with within_range():
+        exact = transient(machine, times, start, float(dataset.attrs["start_time"]))
     rows, count = [], 0
     for name in (*PERIOD_AVERAGES, *OVER_TIME):
         if name not in dataset or f"{name}_se" not in dataset:
@@ -233,7 +234,8 @@ def _reference(
 ) -> xr.Dataset | None:
     """Dataset of a solver; None when this machine has none and it is only for the table."""
     try:
-        return solver(machine)
+        with within_range():
+            return solver(machine)
     except (InputError, UnstableMachineError, NotConvergedError):
         if is_needed:
             raise
@@ -266,11 +268,15 @@ def _has_divisor(name: str, dataset: xr.Dataset, judge: xr.Dataset | None) -> bo
     if name not in SUPPLIES:
         return True
     supply = SUPPLIES[name]
+    if supply not in dataset:
+        return False
     return bool(np.any(_is_resolved(supply, dataset, judge) & (dataset[supply].values > 0)))
 
 
 def _is_resolved(name: str, dataset: xr.Dataset, judge: xr.Dataset | None) -> NDArray[np.bool_]:
     """Whether numbers are so far from zero, as sampled and in truth, that reciprocals have errors."""
+    if name not in dataset or f"{name}_se" not in dataset:
+        return np.zeros((), dtype=bool)
     sampled = np.abs(dataset[name].values)
     smallest = np.fmin(sampled, np.abs(_column(judge, name, sampled)))
     return smallest > RESOLVED * dataset[f"{name}_se"].values

@@ -15,7 +15,7 @@ import xarray as xr
 from pydantic import Field
 
 from langevin_qtm.data.runfile import label, steps_of
-from langevin_qtm.errors import InputError
+from langevin_qtm.errors import InputError, shown, shown_key
 from langevin_qtm.physics._model import Finite, Model
 from langevin_qtm.schema import COORDINATES, SCHEMA, UNCERTAINTY
 
@@ -148,10 +148,10 @@ class Axis:
 
 def read_axis(entry: str, spec: Any, data: dict[str, Any]) -> Axis:
     """Axis from what stands behind one key of `[sweep]`."""
-    where = f"sweep.{entry}"
+    where = f"sweep.{shown_key(entry)}"
     if not isinstance(spec, dict | list):
         raise InputError(
-            f"`{where}` = {spec!r} is not allowed: it must be a list of values, or a table such as "
+            f"`{where}` = {shown(spec)} is not allowed: it must be a list of values, or a table such as "
             '{ start = 0.1, stop = 10, num = 5, scale = "log" }.'
         )
     table = {"values": spec} if isinstance(spec, list) else dict(spec)
@@ -175,7 +175,7 @@ def read_axis(entry: str, spec: Any, data: dict[str, Any]) -> Axis:
 def _keys(where: str, keys: Any) -> list[str]:
     """Dotted keys of a named axis."""
     if not isinstance(keys, list) or not keys or not all(isinstance(key, str) and key for key in keys):
-        raise InputError(f"`{where}.keys` = {keys!r} is not allowed: it must be a list of dotted keys.")
+        raise InputError(f"`{where}.keys` = {shown(keys)} is not allowed: it must be a list of dotted keys.")
     return keys
 
 
@@ -198,13 +198,15 @@ def _rows(where: str, table: dict[str, Any], width: int) -> tuple[tuple[tuple[Va
     if table:
         raise InputError(f"`{where}` has `values`, and `{next(iter(table))}` besides; remove one of them.")
     if not isinstance(values, list) or not values:
-        raise InputError(f"`{where}` = {values!r} is not allowed: it must be a list of at least one value.")
+        raise InputError(
+            f"`{where}` = {shown(values)} is not allowed: it must be a list of at least one value."
+        )
     if not all(isinstance(value, list) for value in values):
         return tuple((_scalar(where, value),) * width for value in values), False
     for row in values:
         if len(row) != width:
             raise InputError(
-                f"`{where}.values`: row {row!r} has {len(row)} values for {width} keys; give one each."
+                f"`{where}.values`: row {shown(row)} has {len(row)} values for {width} keys; give one each."
             )
     rows = tuple(tuple(_scalar(where, value) for value in row) for row in values)
     for column in zip(*rows, strict=True):
@@ -215,7 +217,7 @@ def _rows(where: str, table: dict[str, Any], width: int) -> tuple[tuple[tuple[Va
 def _scalar(where: str, value: Any) -> Value:
     if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not isfinite(value)):
         raise InputError(
-            f"`{where}`: {value!r} is not allowed as a value of an axis; use finite numbers, strings, "
+            f"`{where}`: {shown(value)} is not allowed as a value of an axis; use finite numbers, strings, "
             "or true and false."
         )
     return value
@@ -228,7 +230,7 @@ def _refuse_mixture(where: str, values: Sequence[Value], can_repeat: bool = Fals
         raise InputError(f"`{where}` mixes numbers, strings or booleans; use one kind.")
     value, times = Counter(values).most_common(1)[0]
     if times > 1 and not can_repeat:
-        raise InputError(f"`{where}` has {value!r} more than once; remove it, or change the range.")
+        raise InputError(f"`{where}` has {shown(value)} more than once; remove it, or change the range.")
 
 
 def _refuse_key(where: str, key: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from langevin_qtm.data.contents import check_contents
 from langevin_qtm.errors import InputError
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.schema import SCHEMA_VERSION, TRAJECTORIES
@@ -26,6 +27,8 @@ CHUNK_VALUES = 2**18  # 1 MiB of single-precision numbers
 NETCDF4 = {"engine": "netcdf4", "format": "NETCDF4"}
 CLASSIC = {"engine": "scipy", "format": "NETCDF3_64BIT"}
 _LOCK = threading.Lock()
+# What the libraries raise on files that are damaged or not netCDF.
+UNREADABLE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, TypeError, MemoryError)
 
 
 def save(dataset: xr.Dataset, path: str | Path, *, is_classic: bool = False) -> None:
@@ -141,7 +144,8 @@ def open_dataset(path: str | Path) -> xr.Dataset:
     Raises
     ------
     InputError
-        When the file is missing, damaged, not one of this package, or of a later schema.
+        When the file is missing, damaged, not one of this package, or of a later schema; when variables or
+        attributes are not those of the schema.
     """
     if not Path(path).is_file():
         raise InputError(f"Dataset `{path}` does not exist or is not a file; check the path.")
@@ -150,7 +154,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
             dataset = file.load()
     except PermissionError as error:
         raise InputError(f"Dataset `{path}` cannot be read: {error.strerror}.") from None
-    except (OSError, RuntimeError, ValueError):
+    except UNREADABLE:
         raise InputError(
             f"`{path}` is not a readable netCDF file, or is cut short; write it again."
         ) from None
@@ -162,6 +166,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
             f"`{path}` has schema version {version}, but this version of langevin_qtm reads up to "
             f"{SCHEMA_VERSION}; upgrade it."
         )
+    check_contents(dataset, path)
     return dataset
 
 
@@ -178,7 +183,7 @@ def stored_machine(dataset: xr.Dataset) -> Machine:
         raise InputError("The dataset has no attribute `machine`; write it again.")
     try:
         return Machine(**json.loads(text))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"The dataset's attribute `machine` does not describe a machine: {error}") from None
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from langevin_qtm.data.files import open_dataset
-from langevin_qtm.errors import InputError
+from langevin_qtm.errors import InputError, shown, shown_key
 from langevin_qtm.physics._model import Finite, Model, Positive
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.drive import Drive
@@ -272,7 +272,7 @@ def _with_reservoir_name(sentence: str, reservoirs: Any) -> str:
     found = re.match(r"`reservoir\.(\d+)", sentence)
     if not found:
         return sentence
-    return f"`reservoir.{label(reservoirs, int(found[1]))}{sentence[found.end() :]}"
+    return f"`reservoir.{shown_key(label(reservoirs, int(found[1])))}{sentence[found.end() :]}"
 
 
 def _refuse_huge_integers(value: Any, key: str) -> None:
@@ -319,7 +319,7 @@ def overridden(data: dict[str, Any], overrides: Mapping[str, object]) -> dict[st
 
 def stale_settings(before: Any, after: Any) -> set[str]:
     """Settings of one table `[solver]` that the method of another does not know."""
-    old, new = (SETTINGS.get(table_or_empty(each).get("method", "")) for each in (before, after))
+    old, new = (SETTINGS.get(str(table_or_empty(each).get("method", ""))) for each in (before, after))
     return set() if old is None or new is None else set(old.model_fields) - set(new.model_fields)
 
 
@@ -354,11 +354,11 @@ def _position(node: Any, step: str, key: str, parents: Sequence[str]) -> str | i
     where = ".".join(parents)
     if not isinstance(node, list):
         raise InputError(
-            f"`{key}` cannot be set: `{where}` = {node!r} is not a table; set `{where}` as a whole."
+            f"`{key}` cannot be set: `{where}` = {shown(node)} is not a table; set `{where}` as a whole."
         )
     names = [label(node, index) for index in range(len(node))]
     if step in names:
         return names.index(step)
     if step.isdecimal() and int(step) < len(node):
         return int(step)
-    raise InputError(f"`{key}` cannot be set: `{where}` has no item {step!r}; use one of {names}.")
+    raise InputError(f"`{key}` cannot be set: `{where}` has no item {shown(step)}; use one of {names}.")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from langevin_qtm.data.axes import MOST_POINTS, Axis, canonical, dotted, read_axis, refuse_clashes
+from langevin_qtm.data.contents import require_attributes
 from langevin_qtm.data.runfile import (
     Run,
     Settings,
@@ -33,7 +34,7 @@ from langevin_qtm.data.runfile import (
     steps_of,
     table_or_empty,
 )
-from langevin_qtm.errors import InputError
+from langevin_qtm.errors import InputError, shown
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,8 @@ class Sweep:
         return hashlib.sha256(self.config_json.encode()).hexdigest()
 
     def _tables(self) -> Iterator[dict[str, Any]]:
-        pickled = pickle.dumps(self.tables)  # the fastest deep copy
         for rows in product(*(axis.rows for axis in self.axes)):
-            tables = pickle.loads(pickled)
+            tables = deepcopy(self.tables)
             for axis, row in zip(self.axes, rows, strict=True):
                 for key, value in zip(axis.keys, row, strict=True):
                     assign(tables, key, value)
@@ -194,9 +194,23 @@ def sweep_of(dataset: xr.Dataset) -> Sweep | None:
     """The sweep that a combined dataset comes from; None for a dataset of one run."""
     if "sweep_dims" not in dataset.attrs:
         return None
+    require_attributes(dataset, "config_json", "method")
     loaded = from_tables(json.loads(dataset.attrs["config_json"]))
     if not isinstance(loaded, Sweep):
         raise InputError("The dataset's attribute `config_json` has no `sweep`; run the sweep again.")
+    for name in ("failed", "failure"):
+        found = dataset[name].sizes if name in dataset else {}
+        if tuple(found.items()) != tuple(zip(loaded.dims, loaded.shape, strict=True)):
+            raise InputError(
+                f"The dataset's variable `{name}` has the sizes {shown(dict(found))}, but its attribute "
+                f"`config_json` has a sweep over {shown(dict(zip(loaded.dims, loaded.shape, strict=True)))}; "
+                "run the sweep again."
+            )
+    for dim in loaded.dims:
+        if dim not in dataset.coords:
+            raise InputError(f"The dataset's dim `{dim}` has no values; run the sweep again.")
+    if dataset["failed"].dtype.kind not in "fiub":
+        raise InputError("The dataset's variable `failed` holds no numbers; run the sweep again.")
     return loaded
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 
 import numpy as np
@@ -100,11 +99,6 @@ def require_bokeh() -> None:
 def is_driven(dataset: xr.Dataset) -> bool:
     """Whether any coupling depends on time."""
     return bool(stored_machine(dataset).driven_reservoirs)
-
-
-def start_of(dataset: xr.Dataset) -> dict:
-    """The start of a run over time, as a table."""
-    return json.loads(dataset.attrs["start"])
 
 
 def errors_of(dataset: xr.Dataset, name: str) -> xr.DataArray | None:

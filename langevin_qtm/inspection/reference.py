@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicSpline
 
+from langevin_qtm.data.contents import start_of
 from langevin_qtm.data.files import stored_machine
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.position_spectrum import PositionSpectrum
-from langevin_qtm.inspection.contents import kind_of, start_of
+from langevin_qtm.inspection.contents import kind_of
 from langevin_qtm.inspection.spectra import Spectrum
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Contact, Machine

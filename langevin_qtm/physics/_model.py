@@ -5,13 +5,34 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from langevin_qtm.errors import InputError
+from langevin_qtm.errors import InputError, shown, shown_key
 
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0)]
-NonNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+LARGEST = 1e60  # of numbers that users give: products of five still fit into doubles
+
+
+def within_reach(value: float) -> bool:
+    """Whether the magnitude of a number is one that formulas can multiply without overflow."""
+    return abs(value) <= LARGEST
+
+
+def _not_huge(value: float) -> float:
+    if not within_reach(value):
+        raise PydanticCustomError("huge", "Input should be at most 1e60 in magnitude")
+    return value
+
+
+def _not_tiny(value: float) -> float:
+    if 0 < value < 1 / LARGEST:
+        raise PydanticCustomError("tiny", "Input should be at least 1e-60")
+    return value
+
+
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_not_huge)]
+Positive = Annotated[Finite, Field(gt=0), AfterValidator(_not_tiny)]
+NonNegative = Annotated[Finite, Field(ge=0), AfterValidator(_not_tiny)]
 
 
 def sentence(error: ValidationError) -> str:
@@ -21,7 +42,7 @@ def sentence(error: ValidationError) -> str:
     steps = [step for step in first["loc"] if not (isinstance(step, str) and "[" in step)]
     if steps and isinstance(value, dict) and steps[-1] in (value.get("kind"), value.get("method")):
         steps.pop()  # the tag by which pydantic chose among several models: no key of the user's
-    key = ".".join(str(step) for step in steps) or "input"
+    key = ".".join(shown_key(str(step)) for step in steps) or "input"
     if kind == "value_error":
         inner = str(context["error"])
         if key == "input":
@@ -30,19 +51,13 @@ def sentence(error: ValidationError) -> str:
     if kind == "missing":
         return f"`{key}` is missing; add it."
     if kind == "extra_forbidden":
-        return f"`{key}` = {_short(value)} is not a known key; remove it or correct its spelling."
+        return f"`{key}` = {shown(value)} is not a known key; remove it or correct its spelling."
     if kind == "union_tag_not_found":
         return f"`{key}.{context['discriminator'][1:-1]}` is missing; add it."
     if kind == "union_tag_invalid":
         tag, expected = context["tag"], context["expected_tags"]
-        return f"`{key}.{context['discriminator'][1:-1]}` = {tag!r} is not known; use one of {expected}."
-    return f"`{key}` = {_short(value)} is not allowed: it {_demand(first['msg'])}."
-
-
-def _short(value: object) -> str:
-    """The value as the user wrote it, cut when a whole table is at fault."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        return f"`{key}.{context['discriminator'][1:-1]}` = {shown(tag)} is not known; use one of {expected}."
+    return f"`{key}` = {shown(value)} is not allowed: it {_demand(first['msg'])}."
 
 
 def _demand(message: str) -> str:
@@ -57,7 +72,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, **data: Any):
+    def __init__(self, /, **data: Any):
         try:
             super().__init__(**data)
         except ValidationError as error:

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from pydantic import Field, field_serializer, field_validator, model_validator
 from scipy.differentiate import derivative
 
-from langevin_qtm.errors import InputError
-from langevin_qtm.physics._model import Finite, Model
+from langevin_qtm.errors import InputError, shown
+from langevin_qtm.physics._model import Finite, Model, within_reach
 from langevin_qtm.physics.conventions import ComplexArray, FloatArray
 from langevin_qtm.physics.envelope import Envelope, Profile
 
@@ -35,14 +35,16 @@ def _number(data: dict[str, Any], key: str, default: float) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise InputError(f"`{key}` = {value!r} is not allowed: it must be a finite number.")
+        raise InputError(f"`{key}` = {shown(value)} is not allowed: it must be a finite number.")
+    if not within_reach(number):
+        raise InputError(f"`{key}` = {number!r} is not allowed: it must be at most 1e60 in magnitude.")
     return number
 
 
 def _not_a_coupling(data: Any) -> InputError:
     return InputError(
-        f"{data!r} is not a coupling: it must be a number, a table with `amplitude`, `phase` and `mean`, "
-        "or a table with `harmonics`; each table may also have an `envelope`."
+        f"{shown(data)} is not a coupling: it must be a number, a table with `amplitude`, `phase` and "
+        "`mean`, or a table with `harmonics`; each table may also have an `envelope`."
     )
 
 

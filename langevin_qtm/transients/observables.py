@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from langevin_qtm.errors import NotConvergedError
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.transients.moment_map import Moments
 from langevin_qtm.transients.system import MomentSystem
+
+ROUNDING = 100 * float(np.finfo(float).eps)  # of second moments, relative
+COVARIANCE_TARGET = 1e-6  # relative error of variances beside large means
 
 
 def observables(
@@ -26,6 +30,11 @@ def observables(
     moments : sequence of Moments
         One for each time.
     times : (time,) array
+
+    Raises
+    ------
+    NotConvergedError
+        When means are so large that nothing is left of the variances beside their squares.
     """
     second = np.array([m.second for m in moments])
     mean = np.array([m.correlations[:, -1] for m in moments])
@@ -72,6 +81,7 @@ def _means_and_covariances(
 ) -> dict[str, FloatArray]:
     bodies = system.bodies
     covariance = second - mean[:, :, None] * mean[:, None, :]
+    _require_digits(second[:, : 2 * bodies, : 2 * bodies], covariance[:, : 2 * bodies, : 2 * bodies])
     x, v = slice(0, bodies), slice(bodies, 2 * bodies)
     return {
         "position_mean": mean[:, x],
@@ -81,6 +91,15 @@ def _means_and_covariances(
         "position_velocity_covariance": covariance[:, x, v],
         "pearson": thermodynamics.pearson(covariance[:, x, x]),
     }
+
+
+def _require_digits(second: FloatArray, covariance: FloatArray) -> None:
+    """Raise where the difference of second moments and squared means has lost too many digits."""
+    moments, variances = (np.einsum("tii->ti", array) for array in (second, covariance))
+    lost = float((ROUNDING * moments / np.maximum(variances, ROUNDING * moments)).max(initial=0.0))
+    if lost > COVARIANCE_TARGET:
+        remedy = "lower `medium.force` and displacements, in which means are linear"
+        raise NotConvergedError("Variances beside large means", lost, COVARIANCE_TARGET, remedy)
 
 
 def _currents(

@@ -34,6 +34,7 @@ from langevin_qtm.transients.system import MomentSystem, moment_system, stored_s
 
 STEPS_PER_HARMONIC = 32
 RATE_SAMPLES = 64
+MOST_STEPS = 1_000_000  # about a quarter of an hour
 
 Report = Callable[[int, int], None]
 
@@ -171,7 +172,19 @@ def _prepared(machine: Machine, start_time: float, end: float) -> tuple[MomentSy
     system = moment_system(machine, rates)
     fastest_drive = float(machine.clock.rate(times).max()) * machine.order
     step = min(RADIANS_PER_STEP / rates.max(), 2 * np.pi / fastest_drive / STEPS_PER_HARMONIC)
+    _refuse_endless(machine, min(settled, end) - start_time, end - min(settled, end), step)
     return system, Resolution(step, 1 / system.kernels[0].band)
+
+
+def _refuse_endless(machine: Machine, protocol: float, later: float, step: float) -> None:
+    """Refuse rates so fast that the steps which resolve them would never be done."""
+    steps = (protocol + min(later, 2 * np.pi / machine.clock.frequency.after)) / step
+    if steps > MOST_STEPS:
+        raise InputError(
+            f"`transient` would take {steps:.1e} steps of {step:.1e}, which the fastest rate of the machine "
+            f"asks for, but at most {MOST_STEPS:.0e} are allowed; lower couplings and rates, or shorten the "
+            "protocol."
+        )
 
 
 def _moments(
