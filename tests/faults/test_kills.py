@@ -126,7 +126,9 @@ def test_second_process_on_one_output_refuses(folder, steady):
     with start(folder, *OFTEN) as first:
         assert wait_for(first, "measure")
         COUNTS["faults injected"] += 1
+        first.send_signal(signal.SIGSTOP)  # or it may be done before the second is there
         status, _, error = finish(start(folder, *OFTEN))
+        first.send_signal(signal.SIGCONT)
         assert status == 2
         assert f"`out.nc` is being written by another run (process {first.pid} on " in error
         assert finish(first)[0] == 0
