@@ -33,7 +33,7 @@ from langevin_qtm.sampling.step_law import Layout, flow
 POINTS_PER_OCTAVE = 5
 PHASES_PER_HARMONIC = 32
 NEGLIGIBLE = 1e-3  # of D: what all later lags may add
-MOST_LAGS = 5000
+MOST_PAIRS = 320_000  # of a phase and a lag: bounds the cost where a period has many steps
 
 
 def unresolved_fluctuation(plan: Plan) -> FloatArray:
@@ -46,7 +46,7 @@ def unresolved_fluctuation(plan: Plan) -> FloatArray:
         missed -= 2 * next(estimated)
     true = chain(ends[-2:], true)
     longest = max(1.0, plan.law.layout.embedding.relaxation_time / plan.law.machine.period)
-    for _ in range(min(plan.window, MOST_LAGS // plan.law.steps)):  # periods
+    for _ in range(min(plan.window, MOST_PAIRS // plan.law.steps**2)):  # periods
         size = np.zeros_like(found)
         for _ in range(plan.law.steps):
             later = 2 * next(true)
