@@ -89,6 +89,9 @@ def _variables(dataset: xr.Dataset) -> Iterator[str]:
         is_own = "machine" in dataset.attrs  # tables of analyses have axes of their own
         if missing or (is_own and more - around) or (is_average and more != shared):
             yield f"its variable `{name}` has the dims {shown(variable.dims)}"
+        parent = base.removesuffix("_phase")
+        if parent not in dataset or (suffix and base not in dataset):
+            yield f"it has a variable `{name}`, but not the one that it belongs to"
         if suffix and base in dataset and set(dataset[base].dims) != set(variable.dims):
             yield f"its variables `{base}` and `{name}` have different dims"
     for dim in (name for name in ("time", "phase", "frequency") if name in dataset.dims):

@@ -38,6 +38,7 @@ def kind_of(dataset: xr.Dataset) -> str:
         )
     if "sweep_dims" in dataset.attrs:
         return "sweep"
+    stored_machine(dataset)  # refuses what is none
     return "over time" if is_over_time(dataset) else "steady"
 
 

@@ -135,6 +135,11 @@ def _prepared(machine: Machine, settings: SimulateSettings) -> tuple[Layout, Gri
     """Layout with its noise filters, and the times."""
     start, duration = first_time(settings.start, settings.start_time), settings.duration or 0.0
     outputs = start + np.linspace(0.0, duration, settings.points)
+    if np.any(np.diff(outputs) <= 0):
+        raise InputError(
+            f"`solver.duration` = {duration:g} from t = {start:g} on has no room for {settings.points} "
+            "different times; lengthen it."
+        )
     events = [event for event in machine.events if start < event < outputs[-1]]
     edges = np.unique([*outputs, *events])
     samples = np.unique(
@@ -222,7 +227,7 @@ class _Ensemble:
             while self.place < len(intervals):
                 start, stop = intervals[self.place]
                 found = self._interval(pool, start, stop)
-                if np.any(np.abs(grid.outputs - stop) < 1e-12 * max(1.0, abs(stop))):
+                if stop in grid.outputs:  # exactly: an event may be as close as rounding
                     self._observe(stop, *found)
                 self.place += 1
                 report(Progress("measure", self.place, len(intervals), f"t = {stop:.4g}"))

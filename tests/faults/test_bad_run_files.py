@@ -14,6 +14,7 @@ from langevin_qtm.errors import InputError
 
 FAST, SLOW = range(120), range(1000, 3000)
 HANG = 10.0  # seconds within which input is read and exact periodic methods answer
+LARGE = 120.0  # the same for machines of up to six oscillators and five reservoirs
 PATIENCE = 2.0  # seconds after which runs over time, long by right, are interrupted
 PACK = 40  # cases in one test
 METHODS = ("second_order", "periodic_steady_state")
@@ -38,7 +39,7 @@ def method_of(path, overrides):
         return None
 
 
-def judge(folder, content, overrides):
+def judge(folder, content, overrides, hang=HANG):
     """Run one case; what is wrong with the outcome, else None."""
     path, output = folder / "run.toml", folder / "out.nc"
     path.write_bytes(content)
@@ -46,7 +47,7 @@ def judge(folder, content, overrides):
     for text in overrides:
         arguments += ["--set", text]
     method = method_of(path, overrides)
-    outcome = command(arguments, HANG if method in (None, *METHODS) else PATIENCE)
+    outcome = command(arguments, hang if method in (None, *METHODS) else PATIENCE)
     left = {each.name for each in folder.iterdir()} - {"run.toml", "out.nc", "out.points"}
     try:
         if left:
@@ -157,10 +158,10 @@ def scratch(tmp_path_factory):
 
 def is_right(scratch, tables):
     """A legal file gives plausible numbers, or a sentence."""
-    assert judge(scratch, document(tables).encode(), []) is None
+    assert judge(scratch, document(tables).encode(), [], LARGE) is None
 
 
-@settings(max_examples=30, derandomize=True, deadline=None)
+@settings(max_examples=12, derandomize=True, deadline=None)
 @given(tables=machines())
 def test_a_legal_machine_gives_plausible_numbers_or_a_sentence(scratch, tables):
     is_right(scratch, tables)
@@ -245,3 +246,23 @@ def test_variances_lost_beside_large_means_are_refused(tmp_path):
     outcome = command(["run", str(tmp_path / "run.toml"), "-o", str(tmp_path / "out.nc"), "--quiet"], HANG)
     assert outcome.status == 1
     assert "lower `medium.force` and displacements" in outcome.err
+
+
+ENSEMBLE = VALID[-1]
+
+
+def test_an_event_as_close_as_rounding_to_an_output_makes_no_more_outputs(tmp_path):
+    burst = {"mean": 0.5, "envelope": {"kind": "burst", "start": 1e-50, "cycles": 1.0, "rise": 0.2}}
+    reservoir = [ENSEMBLE["reservoir"][0] | {"coupling": {"B": burst}}, ENSEMBLE["reservoir"][1]]
+    (tmp_path / "run.toml").write_text(document(ENSEMBLE | {"reservoir": reservoir}))
+    arguments = ["run", str(tmp_path / "run.toml"), "-o", str(tmp_path / "out.nc"), "--quiet"]
+    assert command(arguments, 60).status == 0
+    assert open_dataset(tmp_path / "out.nc").sizes["time"] == ENSEMBLE["solver"]["points"]
+
+
+def test_a_duration_too_short_for_its_points_is_refused(tmp_path):
+    solver = ENSEMBLE["solver"] | {"start_time": 1e10, "duration": 1e-8}
+    (tmp_path / "run.toml").write_text(document(ENSEMBLE | {"solver": solver}))
+    outcome = command(["run", str(tmp_path / "run.toml"), "-o", str(tmp_path / "out.nc"), "--quiet"], 60)
+    assert outcome.status == 2
+    assert "has no room for 3 different times" in outcome.err

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from langevin_qtm.cli import main
-from langevin_qtm.errors import AccuracyWarning
 from langevin_qtm.schema import OVER_TIME, PERIOD_AVERAGES
 
 SENTENCE = r"(langevin-qtm: warning: [^\n]*\n)*langevin-qtm: error: [^\n]*\.\n"
@@ -58,7 +57,7 @@ def command(arguments, seconds):
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.simplefilter("ignore", AccuracyWarning)
+            warnings.simplefilter("ignore", UserWarning)  # said to the user: limits of accuracy, of a figure
             status = main(arguments)
     except SystemExit as usage:  # argparse: a value of `--set` that looks like an option
         status = usage.code
