@@ -55,8 +55,9 @@ def judge(folder, content, overrides, hang=HANG):
         if outcome.status == 130 and method not in (None, *METHODS):
             import re
 
-            is_clean = re.fullmatch(INTERRUPTED, outcome.err) and not output.exists()
-            return None if is_clean else f"interrupted: {outcome.err}"
+            if output.exists():
+                open_dataset(output)  # complete: the interruption came after the file
+            return None if re.fullmatch(INTERRUPTED, outcome.err) else f"interrupted: {outcome.err}"
         if outcome.status == 0:
             return "; ".join(implausible(open_dataset(output))) or None if method != "simulate" else None
         if outcome.status not in (1, 2) or not outcome.is_sentence:
