@@ -48,7 +48,8 @@ def judge(folder, content, overrides, hang=HANG):
         arguments += ["--set", text]
     method = method_of(path, overrides)
     outcome = command(arguments, hang if method in (None, *METHODS) else PATIENCE)
-    left = {each.name for each in folder.iterdir()} - {"run.toml", "out.nc", "out.points"}
+    kept = {"run.toml", "out.nc", "out.points"} | ({"out.nc.checkpoint"} if outcome.status == 130 else set())
+    left = {each.name for each in folder.iterdir()} - kept
     try:
         if left:
             return f"left {left}"
