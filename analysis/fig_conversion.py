@@ -15,8 +15,6 @@ Sampled against exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 from matplotlib import pyplot as plt
@@ -161,10 +159,5 @@ COMPARED = {"local_power": "$P_A$", "conversion_efficiency": "$-P_A/P_B$"}
 SCRIPT = Script("conversion", ("curves", "exact"), ("points",), COMPARED, draw, numbers, QUICK)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

@@ -14,7 +14,7 @@ line widths; crosses: no engine. (e) Sampled against exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -245,10 +245,5 @@ SCRIPT = Script(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

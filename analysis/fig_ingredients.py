@@ -16,8 +16,6 @@ points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
@@ -167,10 +165,5 @@ NAMES = {r"$\phi = \pi/2$": "Phase π/2", "weighted": "Phase π/2, weighted", r"
 SCRIPT = Script("ingredients", ("maps", "weighted"), ("points",), COMPARED, draw, numbers, QUICK)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

@@ -15,8 +15,6 @@ ratio. (c) The optimal Ω and w_1. (d) Other phases, temperatures and line width
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 from engine_optima import COUPLING_B, DRIVE, LINE, changes_at, machine_of, optima, output_of
@@ -240,10 +238,5 @@ SCRIPT = Script(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

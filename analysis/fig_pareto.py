@@ -247,10 +247,5 @@ SCRIPT = Script(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

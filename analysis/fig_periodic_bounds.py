@@ -13,7 +13,6 @@ both hold only at strong coupling. (e–h) r = 1, the drive of B weighted by Ω/
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import matplotlib as mpl
 import xarray as xr
@@ -164,10 +163,5 @@ SCRIPT = Script(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

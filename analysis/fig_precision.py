@@ -15,8 +15,6 @@ drive far faster than the cut-off is precise as well. (d) Sampled against exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -150,10 +148,5 @@ COMPARED = {"local_power": "$P_A$", "pearson": "$C$", "tur_ratio": "$Q_{P_A}$"}
 SCRIPT = Script("precision", ("curves", "exact"), tuple(SAMPLED.values()), COMPARED, draw, numbers, QUICK)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

@@ -14,8 +14,6 @@ at γ_1 = 0.01. (d) Sampled against the exact steady state of the same machines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
@@ -118,10 +116,5 @@ COMPARED = {"pearson": "$C$", "local_power": "$P_A$"}
 SCRIPT = Script("synchronisation", ("coupling", "temperature"), ("points",), COMPARED, draw, numbers, QUICK)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

@@ -15,7 +15,7 @@ flanks of the resonances, for the total power as well. (f) Sampled against exact
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
@@ -221,10 +221,5 @@ SCRIPT = Script(
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the figure."""
-    make_figure(SCRIPT, argv)
-
-
 if __name__ == "__main__":
-    main()
+    make_figure(SCRIPT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -23,6 +23,8 @@ from saving import save
 
 from langevin_qtm import Machine, open_dataset, transient
 from langevin_qtm.data.files import stored_machine
+from langevin_qtm.inspection.panels import over_time
+from langevin_qtm.inspection.panels.over_time import series, standardized
 
 WIDTH, HEIGHT = 7.0, 6.4  # inches
 FINER = 8  # exact times for each sampled one
@@ -81,22 +83,6 @@ def panels(count: int = 5) -> tuple[Figure, list[Axes], Axes]:
     return figure, cells[:count], cells[count]
 
 
-def series(dataset: xr.Dataset, name: str) -> Iterator[tuple[str, xr.DataArray]]:
-    """A variable over time, one oscillator, pair or reservoir after the other; symmetric pairs once."""
-    variable = dataset[name]
-    if "oscillator_prime" in variable.dims:
-        names = list(variable["oscillator"].values)
-        for place, first in enumerate(names):
-            for second in names[place:]:
-                yield first + second, variable.sel(oscillator=first, oscillator_prime=second)
-    elif len(variable.dims) > 1:
-        (dim,) = set(variable.dims) - {"time"}
-        for label in variable[dim].values:
-            yield str(label), variable.sel({dim: label})
-    else:
-        yield "", variable
-
-
 def color_of(dataset: xr.Dataset, name: str, label: str) -> str:
     """Colors of oscillators A and B, their covariance, and reservoirs; black for what has no name."""
     if "reservoir" in dataset[name].dims:
@@ -141,20 +127,16 @@ def draw_on_exact(
     axes.set_xlim(float(exact["time"][0]), float(exact["time"][-1]))
 
 
+def draw_energies(axes: Axes, exact: xr.Dataset) -> None:
+    """First law over time, exact: work done, and where it went, all since the start."""
+    shared = axes.get_xlabel()  # of the lowest panels alone
+    over_time.draw_energies(axes, exact)
+    axes.set(xlabel=shared, ylabel=rf"energy since the start {ENERGY}")
+
+
 def after_start(dataset: xr.Dataset) -> xr.Dataset:
     """All but the first time, at which the currents of stiff reservoirs scatter with all of their noise."""
     return dataset.isel(time=slice(1, None))
-
-
-def standardized(dataset: xr.Dataset, exact: xr.Dataset, name: str) -> dict[str, np.ndarray]:
-    """(sampled - exact)/standard error over time, by name; NaN where nothing scatters."""
-    there = exact.sel(time=dataset["time"], method="nearest")
-    curves, errors = dict(series(there, name)), dict(series(dataset, f"{name}_se"))
-    scores = {}
-    for label, points in series(dataset, name):
-        error = np.where(errors[label] > 1e-12, errors[label], np.nan)
-        scores[label] = (points.values - curves[label].values) / error
-    return scores
 
 
 def draw_deviations(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset, names: Sequence[str]) -> None:
@@ -172,26 +154,6 @@ def draw_deviations(axes: Axes, dataset: xr.Dataset, exact: xr.Dataset, names: S
     axes.set(ylim=(-reach, reach), ylabel="deviation [standard errors]")
     text = f"{len(scores)} numbers, rms {np.sqrt(np.mean(scores**2)):.2f}, largest {np.abs(scores).max():.1f}"
     axes.text(0.03, 0.96, text, transform=axes.transAxes, ha="left", va="top", fontsize=8)
-
-
-def draw_energies(axes: Axes, exact: xr.Dataset) -> None:
-    """First law over time, exact: work done, and where it went, all since the start."""
-    time = exact["time"]
-    work = sum(exact[name].sum("oscillator") for name in ("work", "modulation_work", "force_work"))
-    system, interaction = (
-        exact["system_energy"].sum("oscillator"),
-        exact["interaction_energy"].sum("reservoir"),
-    )
-    axes.plot(time, work, "k", lw=1.4, label="work $W$")
-    axes.plot(time, system - system[0], color="C0", label="oscillators")
-    axes.plot(time, interaction - interaction[0], color="C4", ls="--", label="interaction")
-    for name, color in zip(exact["reservoir"].values, RESERVOIR_COLORS, strict=False):
-        energy = exact["reservoir_energy"].sel(reservoir=name)
-        axes.plot(time, energy, color=color, label=f"{name} reservoir")
-    axes.axhline(0.0, color="k", lw=0.5, zorder=0)
-    axes.set_ylabel(rf"energy since the start {ENERGY}")
-    make_room(axes, above=0.4)
-    axes.legend(loc="upper left", ncols=2)
 
 
 def draw_couplings(axes: Axes, machine: Machine, times: np.ndarray, contact: int = 0) -> None:

@@ -10,10 +10,10 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langevin_qtm.arguments import PROGRAM, make_parser
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.interruption import Interruption, exit_status, interruptible
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from langevin_qtm.inspection.figures import Look
     from langevin_qtm.resuming import Checkpoint
 
-PROGRAM = "langevin-qtm"
 MOST_LINES = 20  # failed or disagreeing points listed
 
 
@@ -45,96 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed write; 2 input that is refused; 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
     _accept_any_encoding()
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     arguments.argv = list(sys.argv[1:] if argv is None else argv)
     with warnings.catch_warnings():
         if getattr(arguments, "quiet", False):
             warnings.simplefilter("ignore")
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            return arguments.command(arguments)
+            return COMMANDS[arguments.command](arguments)
         except (InputError, UnstableMachineError) as error:
             return _fail(str(error), 2)
         except (NotConvergedError, OSError) as error:
             return _fail(str(error), 1)
         except KeyboardInterrupt as error:
             return _fail("interrupted; an unfinished run leaves no file.", exit_status(error))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Time-domain quantum Langevin simulator for quantum thermal machines.",
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version('langevin_qtm')}")
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    run = verbs.add_parser("run", help="execute a run file and compare the result with exact values")
-    run.add_argument("file", type=Path, metavar="FILE", help="run file (TOML)")
-    run.add_argument(
-        "-o", "--output", type=Path, metavar="OUT.nc", help="dataset; by default named by content"
-    )
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace a value of the run file, such as drive.frequency=0.5; may be repeated",
-    )
-    run.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from OUT.nc.checkpoint, if it is there; the result is that of an undisturbed run",
-    )
-    run.add_argument(
-        "--checkpoint",
-        type=_seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="write the state of a sampled run every so often (default 60), and on Ctrl-C or SIGTERM",
-    )
-    run.add_argument(
-        "--keep-state",
-        action="store_true",
-        help="keep the state at the end, so that --resume with more solver.periods lengthens the run",
-    )
-    run.add_argument("--retry", action="store_true", help="try points of a sweep again that failed before")
-    run.add_argument("--quiet", action="store_true", help="print nothing but errors, and skip the comparison")
-    run.set_defaults(command=_run)
-
-    validate = verbs.add_parser(
-        "validate", help="compare a dataset with exact values; status 1 if they disagree"
-    )
-    validate.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
-    validate.set_defaults(command=_validate)
-
-    inspect = verbs.add_parser("inspect", help="draw what happened in a run; write a page to browse")
-    inspect.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
-    inspect.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="folder of the figures, by default OUT_figures"
-    )
-    inspect.add_argument(
-        "--only",
-        type=_names,
-        metavar="NAME,…",
-        help="figures by name, such as locking,powers; by default all",
-    )
-    inspect.add_argument(
-        "--trajectory", type=_numbers, metavar="I,…", help="stored trajectories to show, by default the first"
-    )
-    inspect.add_argument(
-        "--format", dest="suffix", choices=("png", "pdf", "svg"), default="png", help="of the figures"
-    )
-    inspect.add_argument("--show", action="store_true", help="open windows instead of writing figures")
-    inspect.add_argument(
-        "--html", type=Path, metavar="VIEW.html", help="write one page to browse instead of figures"
-    )
-    inspect.set_defaults(command=_inspect)
-
-    info = verbs.add_parser("info", help="show what a dataset holds")
-    info.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
-    info.set_defaults(command=_info)
-    return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -311,30 +234,6 @@ def _validate(arguments: argparse.Namespace) -> int:
     return 0 if validation.agrees else 1
 
 
-def _names(text: str) -> list[str]:
-    """Names of a list with commas."""
-    return [name for name in text.split(",") if name]
-
-
-def _numbers(text: str) -> list[int]:
-    """Whole numbers of a list with commas."""
-    try:
-        return [int(number) for number in _names(text)]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers with commas, such as 0,2") from None
-
-
-def _seconds(text: str) -> float:
-    """A duration; `inf` is never."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be seconds, such as 60, or inf")
-    return seconds
-
-
 def _inspect(arguments: argparse.Namespace) -> int:
     from langevin_qtm.console import make_console
     from langevin_qtm.data.files import check_folder, check_writable, open_dataset
@@ -411,3 +310,6 @@ def _show_warning(message: Warning | str, *_: object) -> None:
 def _fail(sentence: str, status: int) -> int:
     print(f"{PROGRAM}: error: {sentence}", file=sys.stderr)
     return status
+
+
+COMMANDS = {"run": _run, "validate": _validate, "inspect": _inspect, "info": _info}

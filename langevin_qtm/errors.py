@@ -77,3 +77,6 @@ class NumericalRangeError(NotConvergedError):
 
 class AccuracyWarning(UserWarning):
     """A result is returned outside the range where its accuracy was shown."""
+
+
+FAILURES = (InputError, UnstableMachineError, NotConvergedError)  # of one point of a sweep, which goes on

@@ -12,7 +12,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -21,40 +20,23 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import xarray as xr
 
-from langevin_qtm.data.axes import STATUS
+from langevin_qtm.combining import Outcome, averages_of, combined_dataset
 from langevin_qtm.data.files import check_folder, open_dataset, save, save_text
 from langevin_qtm.data.provenance import provenance
 from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, Run, SecondOrderSettings, TransientSettings
 from langevin_qtm.data.sweep import Point, Sweep
-from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.errors import FAILURES, InputError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
-from langevin_qtm.exact.second_order import COMMENT, KINDS, second_order, second_order_averages
+from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.floating_point import within_range
-from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.physics.machine import Machine
 from langevin_qtm.sampling.progress import Progress
-from langevin_qtm.schema import (
-    OVER_TIME,
-    PERIOD_AVERAGES,
-    PHASE_RESOLVED,
-    SCHEMA_VERSION,
-    UNCERTAINTY,
-    assemble,
-)
+from langevin_qtm.second_order_sweep import second_order_sweep
 
 if TYPE_CHECKING:
     from langevin_qtm.resuming import Checkpoint
 
 T = TypeVar("T")
 Report = Callable[[Progress], None]
-FAILURES = (InputError, UnstableMachineError, NotConvergedError)
-CHUNK = 2000  # points of second order between looks at the progress
-COMBINED = [n + suffix for n in PERIOD_AVERAGES | PHASE_RESOLVED | OVER_TIME for suffix in ("", *UNCERTAINTY)]
-UNITS = dict.fromkeys(("relaxation_time", "time_step", "start_time", "duration", "look_ahead"), "omega_A^-1")
-UNITS |= {"noise_band": "omega_A", "wall_seconds": "s"}
-# Attributes of points that are the same for all, or belong to a point alone.
-NOT_COMBINED = {"schema_version", "machine", "seed", "title", "source", "history", "created", "cpu_name"}
-NOT_COMBINED |= {"config_json", "config_sha256", "point_sha256"}
 
 
 def solve(run: Run, report: Report, keeper: Checkpoint | None = None) -> xr.Dataset:
@@ -109,25 +91,6 @@ def map_points(
         yield point, function(point) if within is None else function(point, report=within)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a point.
-
-    Attributes
-    ----------
-    dataset : xarray.Dataset, optional
-        Its averages; None if it failed.
-    failure : str
-        Why it failed, else empty.
-    is_stored : bool
-        Whether it was there before.
-    """
-
-    dataset: xr.Dataset | None
-    failure: str = ""
-    is_stored: bool = False
-
-
 def run_sweep(
     sweep: Sweep,
     folder: str | Path | None = None,
@@ -178,7 +141,7 @@ def run_sweep(
         path = None if folder is None else Path(folder)
         if path is not None:
             check_folder(path)
-        dataset = _combined(sweep, _outcomes(sweep, report, path, retry, command, keepers))
+        dataset = combined_dataset(sweep, _outcomes(sweep, report, path, retry, command, keepers))
     dataset.attrs["sweep_dims"] = " ".join(sweep.dims)
     dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
     return dataset
@@ -279,7 +242,7 @@ def _outcome(
         _failure_path(folder, point).unlink(missing_ok=True)
     if keeper is not None:
         keeper.remove()
-    return Outcome(_averages(dataset))
+    return Outcome(averages_of(dataset))
 
 
 def _stored(point: Point, folder: Path, retry: bool) -> Outcome | None:
@@ -289,7 +252,7 @@ def _stored(point: Point, folder: Path, retry: bool) -> Outcome | None:
         if path.is_file():
             dataset = open_dataset(path)
             if dataset.attrs.get("point_sha256") == point.sha256:
-                return Outcome(_averages(dataset), is_stored=True)
+                return Outcome(averages_of(dataset), is_stored=True)
         if failure.is_file() and not retry:
             record = json.loads(failure.read_text(encoding="utf-8"))
             if record["point_sha256"] == point.sha256:
@@ -305,157 +268,3 @@ def _path(folder: Path, point: Point) -> Path:
 
 def _failure_path(folder: Path, point: Point) -> Path:
     return folder / f"{point.sha256[:16]}.failed.json"
-
-
-def _averages(dataset: xr.Dataset) -> xr.Dataset:
-    """What goes into the combined dataset."""
-    chosen = dataset[[name for name in COMBINED if name in dataset]]
-    return chosen.drop_vars([name for name in chosen.coords if name not in chosen.dims])
-
-
-def _combined(sweep: Sweep, outcomes: list[Outcome]) -> xr.Dataset:
-    """One dataset of all points, NaN where a point failed."""
-    datasets = [outcome.dataset for outcome in outcomes]
-    whole = [dataset for dataset in datasets if dataset is not None]
-    combined = xr.Dataset(coords=sweep.coordinates())
-    combined.attrs = {"Conventions": "CF-1.11", "schema_version": SCHEMA_VERSION}
-    combined.attrs["machine"] = sweep.first.machine.model_dump_json()
-    combined.attrs["method"] = sweep.solver.method
-    if whole:
-        names = [str(name) for name in whole[0].data_vars if all(name in dataset for dataset in whole)]
-        for name in names:
-            if len({dataset[name].shape for dataset in whole}) == 1:
-                combined[name] = _stacked(sweep, name, datasets, whole)
-        for dim in combined.dims:
-            if dim in whole[0].coords:
-                combined = combined.assign_coords({dim: whole[0].coords[dim].variable})
-        combined = _with_attributes_of_points(sweep, combined, datasets, whole)
-    return _with_status(sweep, combined, [outcome.failure for outcome in outcomes])
-
-
-def _stacked(
-    sweep: Sweep, name: str, datasets: list[xr.Dataset | None], whole: list[xr.Dataset]
-) -> xr.DataArray:
-    """One variable of all points."""
-    like = whole[0][name]
-    missing = np.full(like.shape, np.nan)
-    values = np.stack([missing if dataset is None else dataset[name].values for dataset in datasets])
-    each = [dataset[name].attrs for dataset in whole]
-    attrs = {key: value for key, value in each[0].items() if isinstance(value, str)}
-    attrs = {key: value for key, value in attrs.items() if all(own.get(key) == value for own in each)}
-    for key in ("undefined", "uv_sensitive"):
-        reasons = sorted({str(own[key]) for own in each if key in own})
-        if reasons:
-            attrs[key] = "; ".join(reasons)
-    return xr.DataArray(
-        values.reshape(*sweep.shape, *like.shape), dims=(*sweep.dims, *map(str, like.dims)), attrs=attrs
-    )
-
-
-def _with_attributes_of_points(
-    sweep: Sweep, combined: xr.Dataset, datasets: list[xr.Dataset | None], whole: list[xr.Dataset]
-) -> xr.Dataset:
-    """Attributes of points: numbers, and texts that differ, become variables; other texts stay attributes."""
-    for name, value in whole[0].attrs.items():
-        if name in NOT_COMBINED or name.endswith("_version") or name in combined.variables:
-            continue
-        values = [None if dataset is None else dataset.attrs.get(name) for dataset in datasets]
-        long_name = {"long_name": STATUS.get(name, name.replace("_", " "))}
-        if isinstance(value, str):
-            texts = ["" if text is None else str(text) for text in values]
-            if {text for text in texts if text} == {value}:
-                combined.attrs[name] = value
-            else:
-                array = np.array(texts, dtype=object).reshape(sweep.shape)
-                combined[name] = xr.DataArray(array, dims=sweep.dims, attrs=long_name)
-        elif np.ndim(value) == 0:
-            numbers = [np.nan if number is None else float(number) for number in values]
-            combined[name] = xr.DataArray(
-                np.array(numbers).reshape(sweep.shape),
-                dims=sweep.dims,
-                attrs={"units": UNITS.get(name, "1"), **long_name},
-            )
-    return combined
-
-
-def _with_status(sweep: Sweep, combined: xr.Dataset, sentences: list[str]) -> xr.Dataset:
-    """The dataset with what became of each point, and its seed."""
-    status: dict[str, np.ndarray] = {
-        "failed": np.array([bool(sentence) for sentence in sentences], dtype=np.int8),
-        "failure": np.array(sentences, dtype=object),
-    }
-    if hasattr(sweep.solver, "seed"):
-        status["point_seed"] = np.array([getattr(point.run.solver, "seed", 0) for point in sweep.points()])
-    for name, values in status.items():
-        attrs = {"units": "1", "long_name": STATUS[name]}
-        combined[name] = xr.DataArray(values.reshape(sweep.shape), dims=sweep.dims, attrs=attrs)
-    return combined
-
-
-# ------------------------------------------------------------------------------------------ second order
-
-
-def second_order_sweep(sweep: Sweep, report: Report) -> xr.Dataset:
-    """All points by the closed form, many at a time."""
-    sentences = [""] * sweep.size
-    total: dict[str, FloatArray] = {}
-    reasons: dict[str, str] = {}
-    report(Progress("second order", 0, sweep.size))
-    for start in range(0, sweep.size, CHUNK):
-        places = list(range(start, min(start + CHUNK, sweep.size)))
-        for chosen, variables, undefined in _stacks(
-            [sweep.runs[place].machine for place in places], places, sentences
-        ):
-            reasons |= undefined
-            for name, values in variables.items():
-                if name not in total:
-                    total[name] = np.full((sweep.size, *values.shape[1:]), np.nan)
-                total[name][chosen] = values
-        report(Progress("second order", places[-1] + 1, sweep.size))
-    _refuse_inaccurate(sweep, total, sentences)
-    shaped = {name: values.reshape(*sweep.shape, *values.shape[1:]) for name, values in total.items()}
-    reasons = {name: text for name, text in reasons.items() if not np.all(np.isfinite(total[name]))}
-    attrs = {"method": "second_order", "comment": COMMENT}
-    dataset = assemble(sweep.first.machine, shaped, attrs, undefined=reasons, leading=sweep.dims)
-    return _with_status(sweep, dataset.assign_coords(sweep.coordinates()), sentences)
-
-
-def _stacks(
-    machines: list[Machine], places: list[int], sentences: list[str]
-) -> Iterator[tuple[list[int], dict[str, FloatArray], dict[str, str]]]:
-    """Averages of all machines that have them; halves of what fails, down to the machines at fault."""
-    try:
-        with within_range():
-            found = second_order_averages(machines)
-    except FAILURES as error:
-        if len(places) == 1:
-            sentences[places[0]] = str(error)
-            return
-        half = len(places) // 2
-        yield from _stacks(machines[:half], places[:half], sentences)
-        yield from _stacks(machines[half:], places[half:], sentences)
-    else:
-        yield places, *found
-
-
-def _refuse_inaccurate(sweep: Sweep, total: dict[str, FloatArray], sentences: list[str]) -> None:
-    """Points whose rounding exceeds their tolerance become failures."""
-
-    def largest(names: list[str]) -> FloatArray:
-        columns = [np.abs(total[name]).reshape(sweep.size, -1) for name in names]
-        return np.nan_to_num(np.concatenate(columns, axis=1)).max(axis=1)
-
-    if not total:
-        return
-    tolerances = np.array([getattr(run.solver, "tolerance", np.inf) for run in sweep.runs])
-    for kind in KINDS:
-        error, value = largest([f"{name}_error" for name in kind]), largest(list(kind))
-        for place in np.flatnonzero(error > tolerances * value):
-            relative = float(error[place] / value[place]) if value[place] else np.inf
-            failure = NotConvergedError(
-                "Second order", relative, tolerances[place], "rounding; loosen `tolerance`"
-            )
-            sentences[place] = sentences[place] or str(failure)
-    failed = np.array([bool(sentence) for sentence in sentences])
-    for values in total.values():
-        values[failed] = np.nan

@@ -27,7 +27,7 @@ from scipy.special import stdtrit
 
 from langevin_qtm.data.contents import start_of
 from langevin_qtm.data.files import stored_machine
-from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.errors import FAILURES, InputError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.floating_point import within_range
@@ -236,7 +236,7 @@ def _reference(
     try:
         with within_range():
             return solver(machine)
-    except (InputError, UnstableMachineError, NotConvergedError):
+    except FAILURES:
         if is_needed:
             raise
         return None

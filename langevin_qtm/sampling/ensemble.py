@@ -25,9 +25,9 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
-from langevin_qtm.sampling import paths
 from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_same_steps
 from langevin_qtm.sampling.ensemble_start import ensemble_start
+from langevin_qtm.sampling.ensemble_steps import WorkPath, advance, slopes_of, split
 from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
@@ -197,7 +197,7 @@ class _Ensemble:
         self.states = [self._draw(rng) for rng in self.rngs]
         self.samples: list[FloatArray] = []
         keeps_work, first = settings.recording.work, float(grid.edges[0])
-        self.paths = [_Path(layout, s, grid.longest, first) for s in self.states] if keeps_work else []
+        self.paths = [WorkPath(layout, s, grid.longest, first) for s in self.states] if keeps_work else []
         self.works: list[FloatArray] = []
         self.results: list[dict[str, FloatArray]] = []
         self.place = 0  # intervals done
@@ -284,13 +284,13 @@ class _Ensemble:
         )
         total = (self.grid.edges[-1] - self.grid.edges[0]) / self.grid.longest
         factors = factorised(law, scale, NEGLIGIBLE / max(1e3, total))
-        early, late = _split(factors, steps - ahead)
-        paths: list[_Path | None] = [*self.paths] or [None] * len(self.states)
-        slopes = _slopes(layout, starts + step / 2)
+        early, late = split(factors, steps - ahead)
+        paths: list[WorkPath | None] = [*self.paths] or [None] * len(self.states)
+        slopes = slopes_of(layout, starts + step / 2)
         first, rest = slopes[: steps - ahead], slopes[steps - ahead :]
 
         def moved_on(part: StepFactors, along: FloatArray, i: int) -> FloatArray:
-            return _advance(part, self.states[i], self.rngs[i], along, paths[i])
+            return advance(part, self.states[i], self.rngs[i], along, paths[i])
 
         self.states = list(pool.map(lambda i: moved_on(early, first, i), range(len(self.states))))
         predicted = [jump @ flow @ state for state in self.states]
@@ -402,71 +402,3 @@ def _averages(layout: Layout, t: float, means: dict[str, FloatArray]) -> dict[st
         "system_energy": 0.5 * (diagonal[..., v] + squares * diagonal[..., x]),
         "entropy_production": np.where(np.isfinite(entropy), entropy, np.nan),
     }
-
-
-def _split(factors: StepFactors, place: int) -> tuple[StepFactors, StepFactors]:
-    """The steps before a place, and those from it on."""
-    shared = factors.decay, factors.filter_noise, factors.blocks
-    return tuple(  # type: ignore[return-value]
-        StepFactors(
-            np.ascontiguousarray(factors.drift[part]), np.ascontiguousarray(factors.noise[part]), *shared
-        )
-        for part in (slice(0, place), slice(place, None))
-    )
-
-
-class _Path:
-    """Work of one group since the start, as the kernel sums it: one step late.
-
-    Attributes
-    ----------
-    history : array
-        Positions at four steps and force integrals of the last one, as in `paths`.
-    done : array
-        Work done by each oscillator.
-    slope : (contact, oscillator) array
-        ġ in the middle of the last step, whose work is still to be done.
-    """
-
-    def __init__(self, layout: Layout, state: FloatArray, step: float, start: float):
-        self.bodies, self.contacts = layout.bodies, layout.contacts
-        position, velocity = state[: self.bodies], state[self.bodies : 2 * self.bodies]
-        rows = [position - (2 - k) * step * velocity for k in range(4)]
-        self.history = np.concatenate([*rows, np.zeros((self.contacts, LANES))]).ravel()
-        self.done = np.zeros(self.bodies * LANES)
-        self.slope = _slopes(layout, np.array([start]))[0]
-
-    def delay(self, slopes: FloatArray) -> FloatArray:
-        """ġ of the step before each step; the last is kept for the next call."""
-        delayed = np.concatenate([self.slope[None], slopes[:-1]])
-        self.slope = slopes[-1]
-        return delayed
-
-    def work(self) -> FloatArray:
-        """Work since the start, (lane, oscillator); the next position, not yet known, is extrapolated."""
-        rows = self.history.reshape(-1, LANES)
-        before, old, new = (rows[k * self.bodies : (k + 1) * self.bodies] for k in range(3))
-        after = 3 * new - 3 * old + before
-        middle = (7 * (old + new) - (before + after)) / 12
-        pending = -np.einsum("cl,la,ca->la", self.slope, middle, rows[4 * self.bodies :])
-        return np.asarray((self.done.reshape(self.bodies, LANES) + pending).T)
-
-
-def _slopes(layout: Layout, times: FloatArray) -> FloatArray:
-    """ġ, (time, contact, oscillator)."""
-    return np.stack([c.coupling_rates(times) for c in layout.embedding.machine.contacts], axis=1)
-
-
-def _advance(
-    factors: StepFactors, state: FloatArray, rng: np.ndarray, slopes: FloatArray, path: _Path | None
-) -> FloatArray:
-    """One group, (carried, lane), through all steps; its work is added to `path`, if any."""
-    if not len(factors.drift):
-        return state
-    contacts, bodies = slopes.shape[1:]
-    if path is not None:
-        history, done, delayed = path.history, path.done, path.delay(slopes)
-    else:
-        history, done = np.zeros((4 * bodies + contacts) * LANES), np.zeros(bodies * LANES)
-        delayed = np.zeros_like(slopes)
-    return paths.advance(factors, state, rng, delayed, history, done)

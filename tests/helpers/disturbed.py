@@ -35,11 +35,7 @@ seed = 5
 """
 STEADY = "periods = 3200\nrecording = { work_periods = 7, trajectories = 2, periods = 3 }\n"
 OVER_TIME = "duration = 12.0\npoints = 41\nrecording = { work = true }\n"
-BY_THE_CLOCK = {
-    "wall_seconds",
-    "created",
-    "history",
-}  # tell of the process, not of the result
+BY_THE_CLOCK = {"wall_seconds", "created", "history"}  # tell of the process, not of the result
 SECONDS = 120  # for any process
 COUNTS: Counter[str] = Counter()  # of a session: faults injected, results compared, results that differed
 

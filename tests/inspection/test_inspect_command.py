@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.machines import static_machine
+from helpers.runfiles import TEXT
 from matplotlib import pyplot as plt
 
 from langevin_qtm import open_dataset, periodic_steady_state, run_sweep, second_order, transient
@@ -17,25 +18,13 @@ from langevin_qtm.errors import InputError
 from langevin_qtm.inspection import figures
 from langevin_qtm.inspection.contents import kind_of
 
-SWEEP = """
-[medium]
-frequencies = { A = 1.0, B = 0.6 }
-[drive]
-frequency = 0.3
-[[reservoir]]
-name = "driven"
-temperature = 0.1
-spectral_density = { kind = "drude", gamma = 0.01, cutoff = 12.0 }
-coupling = { A = { amplitude = 1.0 }, B = { amplitude = 1.0, phase = 1.5 } }
-[[reservoir]]
-name = "static"
-temperature = 0.2
-spectral_density = { kind = "ohmic", gamma = 1.0 }
+SWEEP = f"""
+{TEXT[: TEXT.index("[solver]")]}
 [solver]
 method = "second_order"
 [sweep]
-"drive.frequency" = { start = 0.1, stop = 1.0, num = 5 }
-"reservoir.static.spectral_density.gamma" = { start = 0.1, stop = 10.0, num = 4, scale = "log" }
+"drive.frequency" = {{ start = 0.1, stop = 1.0, num = 5 }}
+"reservoir.static.spectral_density.gamma" = {{ start = 0.1, stop = 10.0, num = 4, scale = "log" }}
 "medium.wiring" = ["joint", "independent"]
 """
 
