@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from langevin_qtm.physics.machine import Machine
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress
 from langevin_qtm.sampling.settings import Recording, SimulateSettings
 from langevin_qtm.sampling.simulate import simulate
 

@@ -12,7 +12,7 @@ from time import monotonic
 from rich import progress as live
 from rich.console import Console
 
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress
 
 PIPE_WIDTH = 100
 LINE_INTERVAL = 5.0  # seconds between plain lines of one stage

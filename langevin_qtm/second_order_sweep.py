@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
@@ -14,13 +14,13 @@ from langevin_qtm.exact.second_order import COMMENT, KINDS, second_order_average
 from langevin_qtm.floating_point import within_range
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress, Report
 from langevin_qtm.schema import assemble
 
 CHUNK = 2000  # points of second order between looks at the progress
 
 
-def second_order_sweep(sweep: Sweep, report: Callable[[Progress], None]) -> xr.Dataset:
+def second_order_sweep(sweep: Sweep, report: Report) -> xr.Dataset:
     """All points by the closed form, many at a time."""
     sentences = [""] * sweep.size
     total: dict[str, FloatArray] = {}

@@ -29,14 +29,13 @@ from langevin_qtm.errors import FAILURES, InputError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.floating_point import within_range
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress, Report
 from langevin_qtm.second_order_sweep import second_order_sweep
 
 if TYPE_CHECKING:
     from langevin_qtm.resuming import Checkpoint
 
 T = TypeVar("T")
-Report = Callable[[Progress], None]
 
 
 def solve(run: Run, report: Report, keeper: Checkpoint | None = None) -> xr.Dataset:

@@ -15,10 +15,10 @@ from langevin_qtm.combining import COMBINED
 from langevin_qtm.data.sweep import Point, sweep_of
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
 from langevin_qtm.physics.conventions import FloatArray
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress, Report
 from langevin_qtm.schema import PERIOD_AVERAGES
 from langevin_qtm.second_order_sweep import second_order_sweep
-from langevin_qtm.sweep import Report, map_points, place_of
+from langevin_qtm.sweep import map_points, place_of
 from langevin_qtm.validation import FALSE_ALARM, validate
 
 

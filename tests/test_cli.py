@@ -19,7 +19,7 @@ from langevin_qtm.data import files
 from langevin_qtm.data.runfile import load_run
 from langevin_qtm.errors import AccuracyWarning, NotConvergedError, UnstableMachineError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress
 
 TEXT = """
 title = "one oscillator"

@@ -8,7 +8,7 @@ from rich import progress as live
 from rich.console import Console
 
 from langevin_qtm import console
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress
 
 
 def test_plain_lines_are_rare(monkeypatch):

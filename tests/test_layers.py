@@ -18,11 +18,13 @@ HELPERS = Path(__file__).parent / "helpers"
 MAY_IMPORT = {
     "errors": set(),
     "compiled": set(),
+    "progress": set(),
+    "tasks": {"progress"},
     "physics": {"errors"},
     "schema": {"physics"},
     "transients": {"compiled", "errors", "physics", "schema"},
     "exact": {"compiled", "errors", "physics", "schema"},
-    "sampling": {"compiled", "errors", "physics", "schema", "exact.fluctuations"},
+    "sampling": {"compiled", "errors", "physics", "progress", "schema", "tasks", "exact.fluctuations"},
     "stability": {"errors", "physics", "schema"},
     "data": {"errors", "physics", "schema", "sampling.settings"},
 }

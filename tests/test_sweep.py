@@ -20,7 +20,7 @@ from langevin_qtm.data.sweep import load_sweep, sweep_of
 from langevin_qtm.errors import InputError, NotConvergedError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
-from langevin_qtm.sampling.progress import Progress
+from langevin_qtm.progress import Progress
 from langevin_qtm.schema import COORDINATES, PERIOD_AVERAGES
 from langevin_qtm.sweep import run_sweep
 from langevin_qtm.sweep_validation import validate_sweep

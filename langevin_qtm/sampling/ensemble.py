@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +24,7 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
+from langevin_qtm.progress import Progress, Report
 from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_same_steps
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.ensemble_steps import WorkPath, advance, slopes_of, split
@@ -32,7 +32,6 @@ from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.preparation import BAND_FACTOR, LOOK_AHEAD, RADIANS_PER_STEP, STEPS_PER_HARMONIC
-from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.statistics import jackknife
 from langevin_qtm.sampling.step_law import Layout, StepLaw, law_of_steps, substep_edges
@@ -44,8 +43,6 @@ RATE_SAMPLES = 64
 LISTS = ("rngs", "states", "samples", "works", "errors")  # of the ensemble, in a state of the run
 PATH_ARRAYS = ("history", "done", "slope")
 OBSERVED = "observed_"
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -25,6 +24,7 @@ from langevin_qtm.exact.fluctuations import commutator_fluctuation
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
+from langevin_qtm.progress import Progress, Report
 from langevin_qtm.sampling.checkpoint import (
     Keeper,
     NoKeeper,
@@ -48,7 +48,6 @@ from langevin_qtm.sampling.observables import (
 )
 from langevin_qtm.sampling.paths import Record
 from langevin_qtm.sampling.preparation import Preparation, prepare
-from langevin_qtm.sampling.progress import Progress
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.short_time import unresolved_fluctuation, unresolved_power
 from langevin_qtm.sampling.start import after_periods, require_plain, start_covariance
@@ -61,8 +60,6 @@ MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
 STEADY_FALSE_ALARM = 1e-3
 DEFAULT_TARGET_ERROR = 0.01
 DEFAULT_TIME_LIMIT = 600.0
-
-Report = Callable[[Progress], None]
 
 
 def simulate(

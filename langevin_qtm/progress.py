@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -23,3 +24,6 @@ class Progress:
     done: float = 0.0
     total: float | None = None
     message: str = ""
+
+
+Report = Callable[[Progress], None]
