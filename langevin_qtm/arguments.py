@@ -47,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="keep the state at the end, so that --resume with more solver.periods lengthens the run",
     )
+    _add_workers(run, "points of a sweep, or the trajectories of one run,")
     run.add_argument("--retry", action="store_true", help="try points of a sweep again that failed before")
     run.add_argument("--quiet", action="store_true", help="print nothing but errors, and skip the comparison")
 
@@ -54,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
         "validate", help="compare a dataset with exact values; status 1 if they disagree"
     )
     validate.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
+    _add_workers(validate, "points of a sweep")
 
     inspect = verbs.add_parser("inspect", help="draw what happened in a run; write a page to browse")
     inspect.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
@@ -80,6 +82,26 @@ def make_parser() -> argparse.ArgumentParser:
     info = verbs.add_parser("info", help="show what a dataset holds")
     info.add_argument("file", type=Path, metavar="OUT.nc", help="dataset")
     return parser
+
+
+def _add_workers(verb: argparse.ArgumentParser, what: str) -> None:
+    """Options that say where tasks run."""
+    where = verb.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=_count, metavar="N", help=f"share {what} among so many processes on this machine"
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="the same among the workers of a dask scheduler: its address, or the path of its file",
+    )
+
+
+def _count(text: str) -> int:
+    """A positive whole number."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a positive whole number, such as 4")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:

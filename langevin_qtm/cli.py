@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from langevin_qtm.data.sweep import Sweep
     from langevin_qtm.inspection.figures import Look
     from langevin_qtm.resuming import Checkpoint
+    from langevin_qtm.tasks import Engine
 
 MOST_LINES = 20  # failed or disagreeing points listed
 
@@ -73,15 +75,53 @@ def _run(arguments: argparse.Namespace) -> int:
     if output.resolve() == arguments.file.resolve():
         raise InputError(f"Output `{output}` is the run file itself; give another name.")
     console = make_console(arguments.quiet)
-    with interruptible() as interruption, exclusive(output):
+    with (
+        interruptible() as interruption,
+        exclusive(output),
+        _engine(arguments, _is_shared(job), console) as engine,
+    ):
         remove_leftovers(output)
-        if not isinstance(job, Run):
-            return _run_sweep(job, output, arguments, console, interruption)
-        return _run_one(job, output, arguments, console, interruption)
+        if isinstance(job, Run):
+            return _run_one(job, output, arguments, console, interruption, engine)
+        return _run_sweep(job, output, arguments, console, interruption, engine)
+
+
+def _is_shared(job: Run | Sweep) -> bool:
+    """Whether there are tasks that workers can share: points that take long, or trajectories."""
+    from langevin_qtm.data.sweep import Sweep
+
+    method = job.solver.method
+    return method != "second_order" if isinstance(job, Sweep) else method == "simulate"
+
+
+@contextmanager
+def _engine(arguments: argparse.Namespace, is_shared: bool, console: Console) -> Iterator[Engine | None]:
+    """The workers that were asked for; None where there are none, or nothing to share among them."""
+    option = "--workers" if arguments.workers else "--scheduler" if arguments.scheduler else ""
+    if option and not is_shared:
+        console.print(f"Nothing to share among workers: {option} is not used", soft_wrap=True)
+    if not option or not is_shared:
+        yield None
+        return
+    try:
+        from langevin_qtm.cluster.connection import joined, local_workers
+    except ImportError:
+        raise InputError(
+            f"`{option}` needs dask.distributed; install it by `pip install 'langevin_qtm[cluster]'`."
+        ) from None
+    opened = local_workers(arguments.workers) if arguments.workers else joined(arguments.scheduler)
+    with opened as engine:
+        console.print(str(engine), soft_wrap=True)
+        yield engine
 
 
 def _run_one(
-    run: Run, output: Path, arguments: argparse.Namespace, console: Console, interruption: Interruption
+    run: Run,
+    output: Path,
+    arguments: argparse.Namespace,
+    console: Console,
+    interruption: Interruption,
+    engine: Engine | None,
 ) -> int:
     """One run into a dataset, compared with exact values; its state is kept when it cannot end."""
     from langevin_qtm.data.files import save
@@ -98,7 +138,7 @@ def _run_one(
     )
     console.print(str(run.machine), soft_wrap=True)
     try:
-        dataset = _solve(run, [PROGRAM, *arguments.argv], console, checkpoint)
+        dataset = _solve(run, [PROGRAM, *arguments.argv], console, checkpoint, engine)
         save(dataset, output)
     except BaseException as error:
         rest = "" if checkpoint is None else checkpoint.rescue()
@@ -123,7 +163,13 @@ def _default_name(file: Path, job: Run | Sweep) -> str:
     return f"{slug}-{job.config_sha256[:8]}.nc"
 
 
-def _solve(run: Run, command: Sequence[str], console: Console, checkpoint: Checkpoint | None) -> xr.Dataset:
+def _solve(
+    run: Run,
+    command: Sequence[str],
+    console: Console,
+    checkpoint: Checkpoint | None,
+    engine: Engine | None,
+) -> xr.Dataset:
     """Dataset by the method that the run file chose, with its provenance."""
     from langevin_qtm.console import reporting
     from langevin_qtm.data.provenance import provenance
@@ -131,21 +177,25 @@ def _solve(run: Run, command: Sequence[str], console: Console, checkpoint: Check
 
     began = time.perf_counter()
     with reporting(console) as report:
-        dataset = solve(run, report, checkpoint)
+        dataset = solve(run, report, checkpoint, engine)
     dataset.attrs |= provenance(run, command, time.perf_counter() - began)
     return dataset
 
 
 def _run_sweep(
-    sweep: Sweep, output: Path, arguments: argparse.Namespace, console: Console, interruption: Interruption
+    sweep: Sweep,
+    output: Path,
+    arguments: argparse.Namespace,
+    console: Console,
+    interruption: Interruption,
+    engine: Engine | None,
 ) -> int:
     """Every point of a sweep into one dataset; status 1 when points failed."""
     from langevin_qtm.console import reporting
     from langevin_qtm.data.files import save
     from langevin_qtm.data.runfile import SecondOrderSettings
     from langevin_qtm.report import ranges_table
-    from langevin_qtm.resuming import for_points
-    from langevin_qtm.sweep import failures, run_sweep
+    from langevin_qtm.sweep import HERE, failures, run_sweep
 
     folder = None if isinstance(sweep.solver, SecondOrderSettings) else output.with_suffix(".points")
     console.print(str(sweep), soft_wrap=True)
@@ -158,7 +208,9 @@ def _run_sweep(
                 report,
                 retry=arguments.retry,
                 command=[PROGRAM, *arguments.argv],
-                keepers=for_points(interruption, arguments.checkpoint),
+                interval=arguments.checkpoint,
+                engine=engine or HERE,
+                interruption=interruption,
             )
     except KeyboardInterrupt as error:
         if folder is None:
@@ -171,7 +223,7 @@ def _run_sweep(
         if not arguments.quiet:
             console.print(ranges_table(dataset))
             if dataset.attrs["method"] == "simulate" and len(failed) < sweep.size:
-                _compare_sweep(dataset, console)
+                _compare_sweep(dataset, console, engine, interruption)
     finally:
         console.print(f"Written to {output}", soft_wrap=True)
     if failed:
@@ -186,13 +238,16 @@ def _cut(lines: Sequence[str]) -> list[str]:
     return [*lines[:MOST_LINES], *([f"… and {more} more; see the variable `failure`."] if more > 0 else [])]
 
 
-def _compare_sweep(dataset: xr.Dataset, console: Console) -> int:
+def _compare_sweep(
+    dataset: xr.Dataset, console: Console, engine: Engine | None, interruption: Interruption
+) -> int:
     """Print what disagrees with the exact values, if anything; 1 if so."""
     from langevin_qtm.console import reporting
+    from langevin_qtm.sweep import HERE
     from langevin_qtm.sweep_validation import validate_sweep
 
     with reporting(console) as report:
-        validation = validate_sweep(dataset, report)
+        validation = validate_sweep(dataset, report, engine or HERE, interruption)
     console.print(str(validation), soft_wrap=True)
     for line in _cut(validation.disagreeing):
         console.print(f"  {line}", soft_wrap=True)
@@ -225,8 +280,11 @@ def _validate(arguments: argparse.Namespace) -> int:
 
     console = make_console()
     dataset = open_dataset(arguments.file)
-    if "sweep_dims" in dataset.attrs:
-        return _compare_sweep(dataset, console)
+    is_sweep = "sweep_dims" in dataset.attrs
+    is_shared = is_sweep and dataset.attrs.get("method") != "second_order"
+    with interruptible() as interruption, _engine(arguments, is_shared, console) as engine:
+        if is_sweep:
+            return _compare_sweep(dataset, console, engine, interruption)
     with console.status("exact values"):
         validation = validate(dataset)
     console.print(validation.table())

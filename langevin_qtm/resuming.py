@@ -11,17 +11,15 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from langevin_qtm.compiled import source_hash
 from langevin_qtm.data.checkpoint import read_checkpoint, write_checkpoint
 from langevin_qtm.data.files import check_writable, remove_leftovers
-from langevin_qtm.data.provenance import LIBRARIES, processor, version
+from langevin_qtm.data.provenance import software
 from langevin_qtm.data.runfile import Run
 from langevin_qtm.errors import InputError
 from langevin_qtm.interruption import Interruption
@@ -31,7 +29,6 @@ INTERVAL = 60.0  # seconds between checkpoints
 # Settings that say when to stop or how to compute, and change no step.
 FREE = ("periods", "target_error", "time_limit", "threads")
 NOTHING = object()
-sources = cache(source_hash)
 
 
 def checkpoint_path(output: str | Path) -> Path:
@@ -46,8 +43,7 @@ def identity(run: Run) -> dict[str, Any]:
     del config["title"]
     for name in FREE:
         config["solver"].pop(name, None)
-    libraries = {name: version(name) for name in ("langevin_qtm", *LIBRARIES)}
-    return {"libraries": libraries, "sources": sources(), "processor": processor(), "configuration": config}
+    return {**software(), "configuration": config}
 
 
 def require_same(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -240,13 +236,9 @@ def for_output(
     return checkpoint
 
 
-def for_points(interruption: Interruption, interval: float) -> Callable[[Path, Run], Checkpoint]:
-    """Makes keepers for the points of a sweep: each goes on by itself, or begins anew where nothing fits."""
-
-    def keeper(output: Path, run: Run) -> Checkpoint:
-        checkpoint = Checkpoint(checkpoint_path(output), run, interruption, interval)
-        with suppress(InputError):
-            checkpoint.load()
-        return checkpoint
-
-    return keeper
+def for_point(run: Run, output: Path, interruption: Interruption, interval: float) -> Checkpoint:
+    """Keeper of the state of a point of a sweep: it goes on by itself, or begins anew where nothing fits."""
+    checkpoint = Checkpoint(checkpoint_path(output), run, interruption, interval)
+    with suppress(InputError):
+        checkpoint.load()
+    return checkpoint

@@ -8,20 +8,30 @@ sentence beside; they are NaN in the combined dataset. `second_order` takes micr
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from langevin_qtm.combining import Outcome, averages_of, combined_dataset
-from langevin_qtm.data.files import check_folder, open_dataset, save, save_text
+from langevin_qtm.data.files import (
+    check_folder,
+    new_mark,
+    open_dataset,
+    remove_all_leftovers,
+    save,
+    save_text,
+)
+from langevin_qtm.data.locks import exclusive
 from langevin_qtm.data.provenance import provenance
 from langevin_qtm.data.runfile import PeriodicSteadyStateSettings, Run, SecondOrderSettings, TransientSettings
 from langevin_qtm.data.sweep import Point, Sweep
@@ -29,28 +39,31 @@ from langevin_qtm.errors import FAILURES, InputError
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order
 from langevin_qtm.floating_point import within_range
+from langevin_qtm.interruption import Interruption
 from langevin_qtm.progress import Progress, Report
+from langevin_qtm.resuming import Checkpoint, for_point
 from langevin_qtm.second_order_sweep import second_order_sweep
+from langevin_qtm.tasks import Engine, Link, Lost, Threads
 
-if TYPE_CHECKING:
-    from langevin_qtm.resuming import Checkpoint
-
-T = TypeVar("T")
+PATIENCE = 60.0  # seconds until a shared file system shows a new file everywhere
+HERE = Threads()
 
 
-def solve(run: Run, report: Report, keeper: Checkpoint | None = None) -> xr.Dataset:
-    """Dataset by the method that the run file chose; only `simulate` has a state to keep.
+def solve(
+    run: Run, report: Report, keeper: Checkpoint | None = None, engine: Engine | None = None
+) -> xr.Dataset:
+    """Dataset by the method that the run file chose; only `simulate` has a state to keep, and tasks.
 
     Raises
     ------
     NumericalRangeError
         Where an operation overflows or has no value, rather than go on with infinities.
     """
-    with within_range():
-        return _solved(run, report, keeper)
+    with within_range(), threadpool_limits(1):  # small matrices, and the same bits everywhere
+        return _solved(run, report, keeper, engine)
 
 
-def _solved(run: Run, report: Report, keeper: Checkpoint | None) -> xr.Dataset:
+def _solved(run: Run, report: Report, keeper: Checkpoint | None, engine: Engine | None) -> xr.Dataset:
     settings = run.solver
     if isinstance(settings, PeriodicSteadyStateSettings):
         report(Progress("periodic steady state"))
@@ -70,24 +83,7 @@ def _solved(run: Run, report: Report, keeper: Checkpoint | None) -> xr.Dataset:
         )
     from langevin_qtm.sampling.simulate import simulate
 
-    return simulate(run.machine, settings, report, keeper)
-
-
-def map_points(
-    function: Callable[..., T], points: Iterable[Point], within: Report | None = None
-) -> Iterator[tuple[Point, T]]:
-    """Apply a function to every point: the one place that decides where and in which order.
-
-    Parameters
-    ----------
-    function : callable
-        Of a point, and of `report` where the progress within a point can be heard.
-    points : iterable of Point
-    within : callable, optional
-        Receives the `Progress` within a point.
-    """
-    for point in points:
-        yield point, function(point) if within is None else function(point, report=within)
+    return simulate(run.machine, settings, report, keeper, engine)
 
 
 def run_sweep(
@@ -97,7 +93,9 @@ def run_sweep(
     *,
     retry: bool = False,
     command: Sequence[str] | None = None,
-    keepers: Callable[[Path, Run], Checkpoint] | None = None,
+    interval: float | None = None,
+    engine: Engine = HERE,
+    interruption: Interruption | None = None,
 ) -> xr.Dataset:
     """Run every point of a sweep, and combine.
 
@@ -113,8 +111,13 @@ def run_sweep(
         Whether points that failed before are tried again.
     command : sequence of str, optional
         Command line for the history of the datasets, by default that of the process.
-    keepers : callable, optional
-        Makes a keeper of the states of one point from its file and run, as `resuming.for_points` does.
+    interval : float, optional
+        Seconds between writing the state of a point of `simulate` beside its file, from which it goes on
+        where it was stopped. By default no state is written.
+    engine : Engine
+        Where points are solved, by default one after another in this process. Numbers do not depend on it.
+    interruption : Interruption, optional
+        Tells points to keep their state and end.
 
     Returns
     -------
@@ -126,24 +129,42 @@ def run_sweep(
     Raises
     ------
     InputError
-        When the folder cannot be used, or the method knows no protocols and the first point has one.
+        When the folder cannot be used or another process has it, or the method knows no protocols and the
+        first point has one.
     OSError
         When a point cannot be written.
     """
-    report = progress or (lambda _: None)
-    command = sys.argv if command is None else command
+    link = Link(progress or (lambda _: None), interruption or Interruption())
+    command = tuple(sys.argv if command is None else command)
     _refuse_protocols(sweep)
     began = time.perf_counter()
     if isinstance(sweep.solver, SecondOrderSettings):
-        dataset = second_order_sweep(sweep, report)
+        dataset = second_order_sweep(sweep, link.report)
     else:
-        path = None if folder is None else Path(folder)
-        if path is not None:
-            check_folder(path)
-        dataset = combined_dataset(sweep, _outcomes(sweep, report, path, retry, command, keepers))
+        own = None if engine is HERE else HERE  # workers have one thread each
+        with _marked(None if folder is None else Path(folder)) as (path, mark):
+            desk = Desk(path, command, interval, own, mark)
+            dataset = combined_dataset(sweep, _outcomes(sweep, desk, engine, link, retry))
     dataset.attrs["sweep_dims"] = " ".join(sweep.dims)
     dataset.attrs |= provenance(sweep, command, time.perf_counter() - began)
     return dataset
+
+
+@contextmanager
+def _marked(folder: Path | None) -> Iterator[tuple[Path | None, str]]:
+    """The folder of the points, absolute and free of what killed processes left, with a mark in it."""
+    if folder is None:
+        yield None, ""
+        return
+    check_folder(folder)
+    folder = folder.resolve()
+    with exclusive(folder):
+        remove_all_leftovers(folder)
+        mark = new_mark(folder)
+        try:
+            yield folder, mark.name
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 def _refuse_protocols(sweep: Sweep) -> None:
@@ -174,14 +195,31 @@ def _shown(value: object) -> str:
 # ------------------------------------------------------------------------------------------ slow methods
 
 
-def _outcomes(
-    sweep: Sweep,
-    report: Report,
-    folder: Path | None,
-    retry: bool,
-    command: Sequence[str],
-    keepers: Callable[[Path, Run], Checkpoint] | None,
-) -> list[Outcome]:
+@dataclass(frozen=True)
+class Desk:
+    """What all points of a sweep share.
+
+    Attributes
+    ----------
+    folder : Path, optional
+        Where points are kept, absolute.
+    command : tuple of str
+    interval : float, optional
+        Seconds between states of a point.
+    engine : Engine, optional
+        For the trajectories of one point; by default what `simulate` takes.
+    mark : str
+        Name of a file in the folder, by which whoever solves a point knows that it is the same folder.
+    """
+
+    folder: Path | None
+    command: tuple[str, ...]
+    interval: float | None
+    engine: Engine | None
+    mark: str
+
+
+def _outcomes(sweep: Sweep, desk: Desk, engine: Engine, link: Link, retry: bool) -> list[Outcome]:
     """Outcome of every point in the order of the file."""
     found: dict[tuple[int, ...], Outcome] = {}
     todo: list[Point] = []
@@ -194,46 +232,41 @@ def _outcomes(
 
     def tell(remark: str = "") -> None:
         message = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        report(Progress("points", len(found), sweep.size, "; ".join(filter(None, (message, remark)))))
+        link.report(Progress("points", len(found), sweep.size, "; ".join(filter(None, (message, remark)))))
 
     def tell_within(progress: Progress) -> None:
         if progress.total and isfinite(progress.total):
             tell(f"{progress.stage} {min(1.0, progress.done / progress.total):.0%}")
 
     for point in sweep.points():
-        kept = None if folder is None else _stored(point, folder, retry)
+        kept = None if desk.folder is None else _stored(point, desk.folder, retry)
         if kept is None:
             todo.append(point)
         else:
             add(point, kept)
     tell()
-    function = partial(_outcome, folder=folder, command=command, keepers=keepers)
-    for point, outcome in map_points(function, todo, tell_within):
-        add(point, outcome)
+    within = Link(tell_within, link.interruption)
+    for place, outcome in engine.map_tasks(solve_point, todo, desk, within):
+        add(todo[place], Outcome(None, outcome.sentence) if isinstance(outcome, Lost) else outcome)
         tell()
     return [found[index] for index in np.ndindex(*sweep.shape)]
 
 
-def _outcome(
-    point: Point,
-    folder: Path | None,
-    command: Sequence[str],
-    report: Report = lambda _: None,
-    keepers: Callable[[Path, Run], Checkpoint] | None = None,
-) -> Outcome:
+def solve_point(point: Point, desk: Desk, link: Link) -> Outcome:
     """Solve one point, and leave its file."""
-    began = time.perf_counter()
-    keeper = None
-    if keepers is not None and folder is not None and point.run.solver.method == "simulate":
-        keeper = keepers(_path(folder, point), point.run)
+    began, folder, keeper = time.perf_counter(), desk.folder, None
+    if folder is not None:
+        _require_same_folder(folder, desk.mark)
+        if desk.interval is not None and point.run.solver.method == "simulate":
+            keeper = for_point(point.run, _path(folder, point), link.interruption, desk.interval)
     try:
-        dataset = solve(point.run, report, keeper)
+        dataset = solve(point.run, link.report, keeper, desk.engine)
     except FAILURES as error:
         if folder is not None:
             record = {"point_sha256": point.sha256, "error": type(error).__name__, "sentence": str(error)}
             save_text(json.dumps(record, indent=1), _failure_path(folder, point))
         return Outcome(None, str(error))
-    dataset.attrs |= provenance(point.run, command, time.perf_counter() - began)
+    dataset.attrs |= provenance(point.run, desk.command, time.perf_counter() - began)
     dataset.attrs["point_sha256"] = point.sha256
     if folder is not None:
         is_classic = isinstance(point.run.solver, PeriodicSteadyStateSettings)  # a fast method
@@ -242,6 +275,18 @@ def _outcome(
     if keeper is not None:
         keeper.remove()
     return Outcome(averages_of(dataset))
+
+
+def _require_same_folder(folder: Path, mark: str) -> None:
+    """Refuse to leave files where nobody looks for them; shared folders may show new files late."""
+    end = time.monotonic() + PATIENCE
+    while not (folder / mark).exists():
+        if time.monotonic() > end:
+            raise InputError(
+                f"Folder `{folder}` is not the same on {socket.gethostname()}; give an output on a file "
+                "system that all workers share."
+            )
+        time.sleep(0.5)
 
 
 def _stored(point: Point, folder: Path, retry: bool) -> Outcome | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -14,11 +13,13 @@ from scipy.special import stdtrit
 from langevin_qtm.combining import COMBINED
 from langevin_qtm.data.sweep import Point, sweep_of
 from langevin_qtm.errors import InputError, NotConvergedError, UnstableMachineError
+from langevin_qtm.interruption import Interruption
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.progress import Progress, Report
 from langevin_qtm.schema import PERIOD_AVERAGES
 from langevin_qtm.second_order_sweep import second_order_sweep
-from langevin_qtm.sweep import map_points, place_of
+from langevin_qtm.sweep import HERE, place_of
+from langevin_qtm.tasks import Engine, Link, Lost
 from langevin_qtm.validation import FALSE_ALARM, validate
 
 
@@ -95,7 +96,12 @@ class SweepValidation:
         return f"Disagrees: {beyond} ({self.count} numbers); farthest at {worst}.{rest}"
 
 
-def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> SweepValidation:
+def validate_sweep(
+    dataset: xr.Dataset,
+    progress: Report | None = None,
+    engine: Engine = HERE,
+    interruption: Interruption | None = None,
+) -> SweepValidation:
     """Hold every point of a combined dataset against its exact values.
 
     Parameters
@@ -104,6 +110,9 @@ def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> Sweep
         From `run_sweep`, or read by `open_dataset`.
     progress : callable, optional
         Receives `Progress` after every point.
+    engine : Engine
+        Where exact values are computed, by default in this process.
+    interruption : Interruption, optional
 
     Returns
     -------
@@ -125,21 +134,24 @@ def validate_sweep(dataset: xr.Dataset, progress: Report | None = None) -> Sweep
         return SweepValidation(
             tuple(_second_order_verdicts(dataset, second_order_sweep(sweep, report), whole))
         )
-    found: list[Verdict] = []
-    skipped: list[str] = []
+    outcomes: dict[int, Verdict | str] = {}
     report(Progress("exact values", 0, len(whole)))
-    for done, (point, outcome) in enumerate(map_points(partial(_verdict, dataset=dataset), whole), start=1):
-        if isinstance(outcome, Verdict):
-            found.append(outcome)
-        else:
-            skipped.append(f"{place_of(dataset, point.index)}: {outcome}")
+    link = Link(interruption=interruption or Interruption())
+    for done, (place, outcome) in enumerate(engine.map_tasks(_verdict, whole, dataset, link), start=1):
+        outcomes[place] = outcome.sentence if isinstance(outcome, Lost) else outcome
         report(Progress("exact values", done, len(whole)))
-    if not found:
+    found = [outcomes[place] for place in range(len(whole))]
+    skipped = [
+        f"{place_of(dataset, point.index)}: {outcome}"
+        for point, outcome in zip(whole, found, strict=True)
+        if isinstance(outcome, str)
+    ]
+    if len(skipped) == len(whole):
         raise InputError(f"No point could be compared, such as {skipped[0]}")
-    return SweepValidation(tuple(found), tuple(skipped))
+    return SweepValidation(tuple(each for each in found if isinstance(each, Verdict)), tuple(skipped))
 
 
-def _verdict(point: Point, dataset: xr.Dataset) -> Verdict | str:
+def _verdict(point: Point, dataset: xr.Dataset, _link: Link) -> Verdict | str:
     """One point against the exact values of its machine; why not, where it has none."""
     try:
         validation = validate(_point_of(dataset, point))

@@ -9,15 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from langevin_qtm.interruption import Interruption
 from langevin_qtm.progress import Report
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a task speaks with who waits for it.
+
+    Attributes
+    ----------
+    report : callable
+        Receives the `Progress` within the task.
+    interruption : Interruption
+        Tells the task to end.
+    """
+
+    report: Report = lambda _: None
+    interruption: Interruption = field(default_factory=Interruption)
+
 
 Task = TypeVar("Task")
 Shared = TypeVar("Shared")
 Result = TypeVar("Result")
-Function = Callable[[Task, Shared, Report], Result]
+Function = Callable[[Task, Shared, Link], Result]
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task without result, since every process that ran it died.
+
+    Attributes
+    ----------
+    sentence : str
+        What happened.
+    """
+
+    sentence: str
 
 
 class Engine(Protocol):
@@ -38,20 +69,20 @@ class Engine(Protocol):
     def round_seconds(self) -> float: ...
 
     def map_tasks(
-        self, function: Function[Task, Shared, Result], tasks: Iterable[Task], shared: Shared, report: Report
-    ) -> Iterator[tuple[int, Result]]:
+        self, function: Function[Task, Shared, Result], tasks: Iterable[Task], shared: Shared, link: Link
+    ) -> Iterator[tuple[int, Result | Lost]]:
         """Apply a function to every task.
 
         Parameters
         ----------
         function : callable
-            Of a task, of what all tasks share, and of a receiver of the `Progress` within a task.
+            Of a task, of what all tasks share, and of a link to who waits.
         tasks : iterable
             Drawn as they can be run, so that there may be any number of them.
         shared
             Handed to every task unchanged.
-        report : callable
-            Receives the `Progress` within tasks.
+        link : Link
+            To who waits for all.
 
         Yields
         ------
@@ -73,12 +104,12 @@ class Threads:
     round_seconds: float = 1.0
 
     def map_tasks(
-        self, function: Function[Task, Shared, Result], tasks: Iterable[Task], shared: Shared, report: Report
-    ) -> Iterator[tuple[int, Result]]:
+        self, function: Function[Task, Shared, Result], tasks: Iterable[Task], shared: Shared, link: Link
+    ) -> Iterator[tuple[int, Result | Lost]]:
         """As in `Engine`."""
         if self.slots == 1:
             for place, task in enumerate(tasks):
-                yield place, function(task, shared, report)
+                yield place, function(task, shared, link)
         else:
             with ThreadPoolExecutor(self.slots) as pool:
-                yield from enumerate(pool.map(lambda task: function(task, shared, report), tasks))
+                yield from enumerate(pool.map(lambda task: function(task, shared, link), tasks))

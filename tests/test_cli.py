@@ -55,7 +55,7 @@ def simulated(run_file, monkeypatch):
     """The run file asks for `simulate`, and a perfect sampler stands in for it."""
     run_file.write_text(TEXT.replace('"second_order"', SIMULATE))
 
-    def simulate(machine, settings, progress, _keeper=None):
+    def simulate(machine, settings, progress, *_):
         for done in range(3):
             progress(Progress("measure", done, 2, f"error {3 - done} %"))
         return sampled(machine, periodic_steady_state(machine), trajectories=settings.trajectories)

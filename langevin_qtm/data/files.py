@@ -138,6 +138,19 @@ def remove_leftovers(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def remove_all_leftovers(folder: Path) -> None:
+    """The same for all files of a folder that belongs to one sweep, marks included."""
+    for leftover in folder.glob(".langevin_qtm-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def new_mark(folder: Path) -> Path:
+    """Make an empty file by which others know that they see the same folder."""
+    mark = folder / f".langevin_qtm-{secrets.token_hex(8)}.mark"
+    mark.touch()
+    return mark
+
+
 def open_dataset(path: str | Path) -> xr.Dataset:
     """Read a dataset of this package into memory; the file is closed again.
 

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 from llvmlite import binding
 
+from langevin_qtm.compiled import source_hash
 from langevin_qtm.data.runfile import Run
 from langevin_qtm.data.sweep import Sweep
 
 version = cache(metadata.version)
+sources = cache(source_hash)
 LIBRARIES = ("numpy", "scipy", "numba", "xarray")
 
 
@@ -23,6 +26,12 @@ def processor() -> str:
     """Type of processor as the compiler of kernels sees it: its name, and a hash of its features."""
     features = binding.get_host_cpu_features().flatten()
     return f"{binding.get_host_cpu_name()} ({hashlib.sha256(features.encode()).hexdigest()[:8]})"
+
+
+def software() -> dict[str, Any]:
+    """What decides the last bits of a number: versions of libraries, hash of the sources, processor."""
+    libraries = {name: version(name) for name in ("langevin_qtm", *LIBRARIES)}
+    return {"libraries": libraries, "sources": sources(), "processor": processor()}
 
 
 def provenance(run: Run | Sweep, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:

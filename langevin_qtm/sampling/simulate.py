@@ -54,6 +54,7 @@ from langevin_qtm.sampling.start import after_periods, require_plain, start_cova
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import sample_trajectories, stored_trajectories
 from langevin_qtm.schema import assemble
+from langevin_qtm.tasks import Engine
 
 BLOCK_STEPS = 20_000_000  # trajectory-steps between looks at the result
 MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
@@ -67,6 +68,7 @@ def simulate(
     settings: SimulateSettings | None = None,
     progress: Report | None = None,
     keeper: Keeper | None = None,
+    engine: Engine | None = None,
     **changes: object,
 ) -> xr.Dataset:
     """Sample trajectories to the periodic steady state and average over whole drive periods.
