@@ -19,14 +19,15 @@ MAY_IMPORT = {
     "errors": set(),
     "compiled": set(),
     "progress": set(),
-    "tasks": {"progress"},
+    "interruption": set(),
+    "tasks": {"interruption", "progress"},
     "physics": {"errors"},
     "schema": {"physics"},
     "transients": {"compiled", "errors", "physics", "schema"},
     "exact": {"compiled", "errors", "physics", "schema"},
     "sampling": {"compiled", "errors", "physics", "progress", "schema", "tasks", "exact.fluctuations"},
     "stability": {"errors", "physics", "schema"},
-    "data": {"errors", "physics", "schema", "sampling.settings"},
+    "data": {"compiled", "errors", "physics", "schema", "sampling.settings"},
 }
 SOLVERS = (
     "exact.second_order",

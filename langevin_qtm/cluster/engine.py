@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from time import monotonic
 from typing import Any
@@ -26,6 +26,7 @@ AHEAD = 2  # tasks handed out for each one that can run
 LOOK = 1.0  # seconds between looks at how many workers there are
 PATIENCE = 20.0  # seconds that tasks have to keep their state when they are told to end
 STATUS_WITHOUT_RESULT = ("cancelled", "lost")
+LOST = "The scheduler was lost; what is finished is kept: give the same command to go on."
 
 
 class Cluster:
@@ -52,7 +53,8 @@ class Cluster:
     def slots(self) -> int:
         """Workers there are, at least one."""
         if monotonic() - self._looked >= LOOK:
-            self._slots, self._looked = len(self.client.nthreads()), monotonic()
+            with _reached():
+                self._slots, self._looked = len(self.client.nthreads()), monotonic()
         return max(1, self._slots)
 
     def map_tasks(
@@ -78,7 +80,17 @@ class Cluster:
                     break
                 yield from session.ended()
         finally:
-            session.close()
+            with suppress(ConnectionError):
+                session.close()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Calls of the scheduler; errors of tasks do not come this way."""
+    try:
+        yield
+    except (OSError, RuntimeError):
+        raise ConnectionError(LOST) from None
 
 
 class _Session:
@@ -98,9 +110,10 @@ class _Session:
 
     def submit(self, place: int, task: Any) -> None:
         """Hand out one task."""
-        future = self.client.submit(
-            answer, self.function, task, self.shared, self.name, self.software, pure=False
-        )
+        with _reached():
+            future = self.client.submit(
+                answer, self.function, task, self.shared, self.name, self.software, pure=False
+            )
         self.places[future] = place
         future.add_done_callback(self.events.put)
 
@@ -108,7 +121,9 @@ class _Session:
         """Wait a little, tell the progress, and take what has ended."""
         done = self._next_events(LOOK)
         whole = [future for future in done if future.status == "finished"]
-        for future, found in zip(whole, self.client.gather(whole), strict=True):
+        with _reached():
+            answers = self.client.gather(whole)
+        for future, found in zip(whole, answers, strict=True):
             yield self.places.pop(future), self._opened(found)
         for future in done:
             if future in self.places:
@@ -134,11 +149,9 @@ class _Session:
 
     def _without_result(self, future: Future) -> Lost:
         if future.status in STATUS_WITHOUT_RESULT:
-            raise ConnectionError(
-                "The scheduler was lost, or a task was cancelled; what is finished is kept: give the same "
-                "command to go on."
-            )
-        error = future.exception()
+            raise ConnectionError(LOST)
+        with _reached():
+            error = future.exception()
         if isinstance(error, KilledWorker):
             return Lost(
                 f"The worker died {error.allowed_failures + 1} times at this task; see that it has memory."
@@ -148,12 +161,15 @@ class _Session:
     def close(self) -> None:
         """Leave nothing behind; what still runs is told to keep its state, and has a little time to do so."""
         try:
-            if self.places:
-                self.client.run(ask_to_end, self.name, on_error="ignore")
+            if self.places and self.client.status == "running":
+                with _reached():
+                    self.client.run(ask_to_end, self.name, on_error="ignore")
                 end = monotonic() + PATIENCE
                 while self.places and monotonic() < end:
                     for future in self._next_events(LOOK):
                         del self.places[future]
         finally:
-            self.client.unsubscribe_topic(self.name)
-            self.client.cancel([*self.places, self.shared])
+            if self.client.status == "running":
+                with _reached():
+                    self.client.unsubscribe_topic(self.name)
+                    self.client.cancel([*self.places, self.shared])
