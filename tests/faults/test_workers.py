@@ -1,0 +1,160 @@
+"""Workers and the process that leads them are killed: nothing lost, nothing doubled, the same bits."""
+
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+from helpers.disturbed import COUNTS, TEXT, differing_from, finish, heed_interrupts, left_behind, start
+
+from langevin_qtm.data.files import open_dataset
+
+pytestmark = pytest.mark.timeout(600)
+POINTS = """
+periods = 3000
+recording = { trajectories = 0 }
+[sweep]
+"drive.frequency" = { start = 0.5, stop = 0.9, num = 8 }
+"""
+WORKERS = ("--workers", "2")
+OFTEN = ("--checkpoint", "0")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Dataset of the sweep in one process, one point after another."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "run.toml").write_text(TEXT + POINTS)
+    assert finish(start(folder, "--quiet")) == (0, "", "")
+    return open_dataset(folder / "out.nc")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A folder with the run file alone."""
+    (tmp_path / "run.toml").write_text(TEXT + POINTS)
+    return tmp_path
+
+
+def workers_of(process):
+    """Processes that run tasks of a program."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if any("spawn_main" in part for part in child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            pass
+    return found
+
+
+def files(folder, suffix):
+    return sorted((folder / "out.points").glob(f"*{suffix}"))
+
+
+def wait_until(condition, process):
+    end = time.monotonic() + 120
+    while not condition() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.005)
+    return process.poll() is None
+
+
+def require_whole_points(folder):
+    """Every point file that is there can be read; the names of all."""
+    for path in files(folder, ".nc"):
+        assert open_dataset(path).attrs["periods"] == 3000
+    return {path.name for path in files(folder, ".nc")}
+
+
+def require_same(folder, undisturbed):
+    """The dataset is that of an undisturbed run, and nothing lies about."""
+    assert differing_from(undisturbed, folder / "out.nc") == []
+    assert left_behind(folder) == ["out.nc", "out.points"]
+    assert {path.suffix for path in (folder / "out.points").iterdir()} == {".nc"}
+
+
+def test_workers_give_the_bits_of_one_process(sweep, undisturbed):
+    assert finish(start(sweep, *WORKERS, "--quiet")) == (0, "", "")
+    require_same(sweep, undisturbed)
+
+
+def kill_workers(folder, kills, seed):
+    """Run the sweep, and kill a worker at random again and again."""
+    rng = random.Random(seed)
+    with start(folder, *WORKERS, *OFTEN, "--quiet") as process:
+        for kill in range(kills):
+            wait_until(lambda: len(files(folder, ".checkpoint")) + len(files(folder, ".nc")) > kill, process)
+            time.sleep(rng.uniform(0.0, 0.5))
+            running = workers_of(process)
+            if running:
+                rng.choice(running).kill()
+                COUNTS["faults injected"] += 1
+        return finish(process)
+
+
+def test_killed_workers_cost_nothing(sweep, undisturbed):
+    assert kill_workers(sweep, 2, seed=1) == (0, "", "")
+    require_same(sweep, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_many_killed_workers_cost_nothing(sweep, undisturbed, seed):
+    status, _, error = kill_workers(sweep, 6, seed)
+    if status:  # a point whose worker died four times is lost, says so, and is tried again
+        assert (status, "The worker died 4 times" in error) == (1, True), error
+        assert finish(start(sweep, "--retry", "--quiet")) == (0, "", "")
+    require_same(sweep, undisturbed)
+
+
+def kill_leader(folder, rng):
+    """Run the sweep and kill its main process at random: its workers end, and what was finished stays."""
+    before = require_whole_points(folder)
+    with start(folder, *WORKERS, *OFTEN, "--quiet") as process:
+        wait_until(lambda: len(files(folder, ".checkpoint")) > 0, process)
+        time.sleep(rng.uniform(0.0, 2.0))
+        children = workers_of(process)
+        process.kill()
+        COUNTS["faults injected"] += 1
+        finish(process)
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert alive == []
+    assert before <= require_whole_points(folder)
+
+
+def test_a_killed_leader_takes_its_workers_along_and_the_sweep_goes_on(sweep, undisturbed):
+    kill_leader(sweep, random.Random(5))
+    assert finish(start(sweep, *WORKERS, "--quiet")) == (0, "", "")
+    require_same(sweep, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6, 10))
+def test_leaders_killed_again_and_again(sweep, undisturbed, seed):
+    rng = random.Random(seed)
+    while not (sweep / "out.nc").exists():
+        kill_leader(sweep, rng)
+    require_same(sweep, undisturbed)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_points_keep_their_state_when_the_leader_is_asked_to_end(sweep, undisturbed, number, status):
+    def own_group():
+        heed_interrupts()
+        os.setpgid(0, 0)
+
+    with start(sweep, *WORKERS, "--checkpoint", "inf", preexec_fn=own_group) as process:
+        any(line.startswith("points") and "measure" in line for line in process.stdout)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        COUNTS["faults injected"] += 1
+        ended = finish(process)
+    sentence = "interrupted; finished points are in out.points: give the same command to go on.\n"
+    assert (ended[0], ended[2]) == (status, f"langevin-qtm: error: {sentence}")
+    assert len(files(sweep, ".checkpoint")) == 2  # one of each worker
+    assert finish(start(sweep, *WORKERS, "--quiet")) == (0, "", "")
+    require_same(sweep, undisturbed)
