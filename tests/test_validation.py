@@ -78,7 +78,7 @@ def test_deviations_are_those_of_the_definition(dataset, exact, perturbative):
 def test_bias_of_the_run_is_allowed_for_relative_to_the_largest_of_a_kind(
     dataset, exact, monkeypatch, attribute
 ):
-    """Small currents are differences of large ones, whatever they are called; entropy has their errors / T."""
+    """Small currents are differences of large ones, of any name; entropy production has their errors / T."""
     exact = exact.copy(deep=True)
     exact["heat_current"][0] = -7.0  # the largest current
     monkeypatch.setattr(validation, "periodic_steady_state", lambda _: exact)

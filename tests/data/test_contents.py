@@ -48,7 +48,7 @@ def test_an_average_that_lacks_the_axis_of_the_others_is_refused(sweep):
     refused(sweep, "its variable `power` has the dims ()")
 
 
-def test_an_error_has_the_dims_of_its_number(single):
+def test_an_error_has_the_dims_of_its_number():
     table = xr.Dataset({"power": ("point", np.zeros(3)), "power_error": ("gamma", np.zeros(3))})
     refused(table, "its variables `power` and `power_error` have different dims")
     check_contents(table.assign(power_error=table["power"]), "x.nc")

@@ -15,7 +15,7 @@ STEPS, WINDOW, MEMORY = 16, 40, 12.0  # steps and periods; the memory in periods
 
 
 def test_end_correction_is_of_sixth_order():
-    """c = e^{-τ} from lag M on: ∫ (1 - Λ) c dτ = (1 - e^{-h})/h, the sum over the lags beyond M h/(e^h - 1)."""
+    """c = e^{-τ} from lag M on: ∫ (1 - Λ) c dτ = (1 - e^{-h})/h; the lags beyond M sum up to h/(e^h - 1)."""
 
     def error(h):
         ends = list(h * np.exp(-h * np.arange(-1, 3)))
@@ -28,7 +28,7 @@ def test_end_correction_is_of_sixth_order():
 
 @pytest.fixture
 def lags(monkeypatch):
-    """A function: what `unresolved_fluctuation` finds where nothing is estimated, and how many lags it took."""
+    """A function: what is found where nothing is estimated, and how many lags beyond the first it took."""
 
     def found(negligible, most_pairs):
         taken = []
