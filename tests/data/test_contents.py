@@ -8,6 +8,7 @@ from helpers.machines import standard_machine
 from langevin_qtm.data.contents import check_contents
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact.second_order import second_order
+from langevin_qtm.schema import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,18 @@ def test_a_dim_that_is_no_axis_is_refused(single, sweep, name):
         wider = dataset[name].expand_dims(gamma_2=[1.0, 2.0])
         bare = dataset.drop_vars(f"{name}_error", errors="ignore")
         refused(bare.assign({name: wider}), f"its variable `{name}` has the dims", "gamma_2")
+
+
+@pytest.mark.parametrize("name", ["local_power_phase", "position"])
+def test_what_is_no_average_has_no_dims_but_its_own_and_the_axes(single, name):
+    shapes = {"oscillator": 2, "phase": 4, "trajectory": 3, "time": 5}
+    dims = SCHEMA[name].dims
+    values = xr.DataArray(np.zeros([shapes[dim] for dim in dims]), dims=dims)
+    coords = {dim: np.arange(float(shapes[dim])) for dim in dims if dim in ("phase", "time")}
+    check_contents(single.assign({name: values}).assign_coords(coords), "x.nc")
+    wider = single.assign({name: values.expand_dims(gamma_2=[1.0, 2.0])}).assign_coords(coords)
+    refused(wider, f"its variable `{name}` has the dims", "gamma_2")
+    check_contents(wider[["local_power", name]].assign_attrs(single.attrs, sweep_dims="gamma_2"), "x.nc")
 
 
 def test_an_average_that_lacks_the_axis_of_the_others_is_refused(sweep):
