@@ -79,10 +79,10 @@ def draw_efficiency(axes: Axes, datasets: Datasets) -> None:
     lines = axes.get_legend_handles_labels()
     extra = {"exact, $\\gamma_1 = 10^{-4}\\,\\omega_A$": "-", "exact, $\\gamma_1 = 10^{-2}\\,\\omega_A$": ":"}
     handles = [Line2D([], [], color=GRAY, marker=".", lw=0.6, ls=style) for style in extra.values()]
-    handles.append(Line2D([], [], color=GRAY, marker="o", mfc="w", ls=""))
-    axes.legend(
-        [*lines[0], *handles], [*lines[1], *extra, "sampled"], loc="center", bbox_to_anchor=(0.52, 0.62)
-    )
+    handles += [Line2D([], [], color=GRAY, marker="o", mfc=fill, ls="") for fill in ("w", GRAY)]
+    sampled = ["sampled", r"sampled, $\gamma_1 \leq 10^{-3}\,\omega_A$"]
+    labels = [*lines[1], *extra, *sampled]
+    axes.legend([*lines[0], *handles], labels, loc="center", bbox_to_anchor=(0.52, 0.62))
 
 
 def draw_exact(axes: Axes, dataset: xr.Dataset) -> None:

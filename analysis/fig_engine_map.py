@@ -139,8 +139,10 @@ def handles() -> list[Line2D]:
     for strength, color in STRENGTHS.items():
         label = f"exact, $d = 10^{{{np.log10(strength):.0f}}}\\,\\omega_A^4$"
         lines.append(Line2D([], [], color=color, marker=".", lw=0.6, label=label))
-    points = [Line2D([], [], color="0.4", marker="o", mfc="w", ls="", label="sampled, joint")]
-    return [*lines, *points, Line2D([], [], color="0.4", marker="s", mfc="w", ls="", label="independent")]
+    marks = {"joint": "o", "independent": "s"}
+    style = {"color": "0.4", "mfc": "w", "ls": ""}
+    points = [Line2D([], [], marker=marks[one], label=f"sampled, {one}", **style) for one in WIRINGS]
+    return [*lines, *points]
 
 
 def draw_point(axes: Axes, one: xr.Dataset, along: str) -> None:

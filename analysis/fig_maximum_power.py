@@ -100,7 +100,10 @@ def draw_output(axes: Axes, datasets: Datasets) -> None:
             draw_point(axes, one, "cold_gamma")
     axes.axhline(0.0, color="k", lw=0.5, zorder=0)
     axes.set(xscale="log", ylim=(-0.1, 2.15), xlabel=GAMMA, ylabel=f"largest {OUTPUT}")
-    axes.legend(handles=handles(), loc="upper center", bbox_to_anchor=(0.53, 1.0), fontsize=7)
+    shown = handles()
+    style = {"color": "0.4", "ls": STYLES["independent"], "lw": 0.6, "marker": MARKS["independent"], "ms": 3}
+    shown.insert(-len(WIRINGS), Line2D([], [], label="exact, independent", **style))
+    axes.legend(handles=shown, loc="upper center", bbox_to_anchor=(0.565, 1.0), fontsize=7)
 
 
 def of_wiring(exact: xr.Dataset, wiring: str) -> xr.Dataset:
@@ -119,9 +122,9 @@ def draw_ratio(axes: Axes, datasets: Datasets) -> None:
         axes.plot(joint["cold_gamma"], values, ".-", color=shade, lw=0.6, ms=3)
     last = datasets["best"].isel(cold_gamma=-1)
     if float(last["output"].sel(wiring="independent")) <= 0:
-        axes.text(
-            0.97, 0.97, "at 100: no\nindependent\nengine", transform=axes.transAxes, ha="right", va="top"
-        )
+        text = "no independent engine\n" + rf"at $\gamma_2 = {float(last['cold_gamma']):g}\,\omega_A$"
+        style = {"ha": "right", "va": "top", "fontsize": 7, "linespacing": 1.2}
+        axes.text(0.97, 0.97, text, transform=axes.transAxes, **style)
     axes.axhline(1.0, color="k", lw=0.5, zorder=0)
     axes.set(xlim=datasets["best"]["cold_gamma"].values[[0, -1]], ylim=(0.5, 2e3))
     axes.set(xlabel=GAMMA, ylabel="joint over independent")

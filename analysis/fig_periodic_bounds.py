@@ -75,7 +75,7 @@ def draw(datasets: Datasets) -> Figure:
     for axes in grid[1]:
         axes.set_xlabel(r"$\Omega\ [\omega_A]$")
     bar = figure.colorbar(mesh, ax=list(grid.flat), pad=0.01, aspect=28, extend="min")
-    bar.set_label(r"$\dot S D_A/(P_A - \Omega\,\partial_\Omega P_A)^2$ (hatched: $\geq 2$)")
+    bar.set_label(r"$\dot S D_A/(P_A - \Omega\,\partial_\Omega P_A)^2$ (hatched: $\geq 2$; line: $P_A = 0$)")
     local, total = rows[1].subgridspec(1, 2).subplots(sharex=True)
     draw_smallest(local, smallest(ratios))
     draw_smallest(total, ratios["power_koyuk_seifert_ratio"].min("drive_frequency"))

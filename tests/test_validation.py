@@ -74,6 +74,30 @@ def test_deviations_are_those_of_the_definition(dataset, exact, perturbative):
     assert shown.z == (shown.value - reference) / math.hypot(se, error)
 
 
+@pytest.mark.parametrize("attribute", ["step_error", "noise_fit_error"])
+def test_bias_of_the_run_is_allowed_for_relative_to_the_largest_of_a_kind(
+    dataset, exact, monkeypatch, attribute
+):
+    """Small currents are differences of large ones, of any name; entropy production has their errors / T."""
+    exact = exact.copy(deep=True)
+    exact["heat_current"][0] = -7.0  # the largest current
+    monkeypatch.setattr(validation, "periodic_steady_state", lambda _: exact)
+    monkeypatch.setattr(validation, "second_order", lambda _: exact)
+    dataset.attrs[attribute] = bias = 0.01
+    coldest = 0.2
+    covariances = np.abs(exact.position_covariance).max().item()
+    scales = {"local_power[A]": 7.0, "power": 7.0, "heat_current[static]": 7.0}
+    scales |= {"entropy_production": 7.0 / coldest, "position_covariance[A,B]": covariances}
+    result = validate(dataset)
+    for label, scale in scales.items():
+        one = row(result, label)
+        name, _, index = label.rstrip("]").partition("[")
+        where = dict(zip(exact[name].dims, index.split(","), strict=True)) if index else {}
+        error = float(exact[f"{name}_error"].sel(where))
+        allowed = math.hypot(one.se, error, bias * scale)
+        assert one.z == pytest.approx((one.value - one.exact) / allowed, rel=1e-12), label
+
+
 @pytest.mark.usefixtures("known")
 def test_limit_is_shared_among_all_numbers(dataset):
     result = validate(dataset)

@@ -12,10 +12,13 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from langevin_qtm import load_sweep, periodic_steady_state, run_sweep, second_order
+from langevin_qtm.data.files import save
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ("make_all", "paths", "published", "saving", "write_numbers")
@@ -128,6 +131,35 @@ def test_collect_takes_what_is_given_by_its_configuration_and_computes_exact_one
     assert "langevin-qtm run runs/synchronisation/points.toml" in capsys.readouterr().out
 
 
+def test_collect_takes_what_is_kept(modules, tmp_path, monkeypatch):
+    published, script = modules["published"], modules["fig_synchronisation"].SCRIPT
+    monkeypatch.setattr(published, "DATA", tmp_path)
+    axis = "sweep.reservoir.static.spectral_density.gamma"
+    quick = {"coupling": {axis: [1.0, 2.0]}}
+    one = published.Script(**{**vars(script), "exact": ("coupling",), "sampled": (), "quick": quick})
+    dataset = load("synchronisation", "coupling", quick["coupling"]).assign_attrs(mark=1)
+    save(dataset, published.kept(one, "coupling"))
+    assert published.collect(one, quick=True)["coupling"].attrs["mark"] == 1
+
+
+def test_bias_is_relative_to_the_largest_number_of_a_point(modules):
+    sampled = xr.Dataset(
+        {
+            "local_power": (("point", "oscillator"), [[-3.0, 1.0], [0.5, 2.0]]),
+            "step_error": ("point", [0.01, 0.02]),
+            "noise_fit_error": ("point", [0.001, 0.002]),
+        }
+    )
+    found = modules["published"].with_routes(sampled, {}, ["local_power"])
+    assert_allclose(found["local_power_bias"], [3.0 * 0.011, 2.0 * 0.022], rtol=ROUNDING)
+
+
+def test_deviation_is_in_units_of_all_errors_together(modules):
+    errors = {"power_se": 3.0, "power_bias": 4.0, "exact_power_error": 12.0}
+    one = xr.Dataset({"power": 27.0, "exact_power": 1.0, **errors})
+    assert_allclose(modules["published"].deviation(one, "power"), 2.0, rtol=ROUNDING)
+
+
 def test_routes_are_those_of_the_same_machines(modules):
     published = modules["published"]
     overrides = {"sweep.point.values": [[1.0, 0.1, 0.1, 64], [0.1, 0.1, 0.1, 128]], "solver.trajectories": 64}
@@ -194,6 +226,14 @@ def test_scores_are_standardised(modules, datasets):
     assert row.startswith(f"| one | {len(z)} | 1.50 | 1.5 |")
 
 
+def test_table_of_deviations_tells_spread_largest_and_what_is_usual(modules):
+    """Half of all sets of five normal numbers stay below 1.52: 2 Φ(1.52) - 1 = 0.5^(1/5)."""
+    rows = modules["write_numbers"].deviations({"one": np.array([3.0, 4.0, 0.0, 0.0, -5.0])}).splitlines()
+    assert rows[2:] == ["| one | 5 | 3.16 | 5.0 | 1.5 |", "| all | 5 | 3.16 | 5.0 | 1.5 |"]
+    usual = stats.norm.isf(0.5 * (1 - 0.5**0.2))
+    assert 1.45 < usual < 1.55
+
+
 def test_every_published_result_has_a_figure_and_sampled_points(modules):
     for name, script in modules["make_all"].scripts().items():
         assert script.name == name
@@ -217,6 +257,43 @@ def test_conversion_draws_the_ratio_of_powers_and_the_sampled_points(modules, da
     shown = [bars.lines[0].get_xydata()[0] for bars in axes.containers]
     wanted = np.stack([points["drive_frequency"], points["conversion_efficiency"]], axis=1)
     assert_allclose(shown, wanted, rtol=ROUNDING)
+
+
+def test_conversion_fills_points_of_weak_drives(modules, datasets, drawn):
+    script, points = modules["fig_conversion"], datasets["conversion"]["points"]
+    faces = [bars.lines[0].get_markerfacecolor() for bars in drawn("conversion").axes[0].containers]
+    weak = points["driven_gamma"].values <= 1e-3
+    colors = [script.COLORS[gamma] for gamma in points["static_gamma"].values]
+    assert faces == [color if filled else "w" for color, filled in zip(colors, weak, strict=True)]
+    assert 0 < weak.sum() < weak.size
+
+
+def test_conversion_shades_the_range_over_frequencies_of_b(modules, datasets, drawn):
+    script, curves = modules["fig_conversion"], datasets["conversion"]["curves"]
+    powers = curves["local_power"].sel(temperature=script.CHOSEN["temperature"])
+    shades = drawn("conversion").axes[0].collections
+    for shade, gamma in zip(shades, script.COLORS, strict=False):
+        one = powers.sel(static_gamma=gamma)
+        ratio = -one.sel(oscillator="A") / one.sel(oscillator="B")
+        lowest, highest = ratio.min("frequency_B").values, ratio.max("frequency_B").values
+        for x, *ends in zip(ratio["drive_frequency"].values, lowest, highest, strict=True):
+            shown = shade.get_paths()[0].vertices
+            at = shown[np.isclose(shown[:, 0], x, rtol=ROUNDING), 1]
+            assert_allclose([at.min(), at.max()], ends, rtol=ROUNDING)
+
+
+def test_conversion_draws_and_quotes_power_that_is_extracted(modules, datasets, drawn):
+    script, curves = modules["fig_conversion"], datasets["conversion"]["curves"]
+    extracted = -curves["local_power"].sel(script.CHOSEN).sel(oscillator="A") / 0.01  # its γ_1
+    for line, gamma in zip(drawn("conversion").axes[1].lines, script.COLORS, strict=True):
+        one = extracted.sel(static_gamma=gamma)
+        assert_allclose(line.get_ydata(), one.where(one > 0), rtol=ROUNDING)
+    slow = extracted.sel(static_gamma=100.0).isel(drive_frequency=0)
+    assert float(slow) > 0
+    (sentence,) = (
+        one for one in script.numbers(datasets["conversion"]) if "γ_2 = 100: largest -P_A/P_B of slow" in one
+    )
+    assert sentence.endswith(f"-P_A/γ_1 = {float(slow):.2g}.")
 
 
 def test_most_work_is_converted_at_strong_coupling(datasets):
@@ -297,11 +374,44 @@ def test_power_is_extracted_only_with_a_phase_and_precise_at_fast_drives_with_al
             assert bool(fast.any()) == is_complete, (label, gamma, cutoff)
 
 
-def test_maps_hatch_where_nothing_is_extracted(datasets, drawn):
+def test_maps_hatch_where_nothing_is_extracted_or_precise(modules, datasets, drawn, monkeypatch):
+    script = modules["fig_ingredients"]
+    plain, hatched = script.draw_map, []
+
+    def noted(axes, values, where, **style):
+        hatched.append((axes, where))
+        return plain(axes, values, where, **style)
+
+    monkeypatch.setattr(script, "draw_map", noted)
     grid = drawn("ingredients").axes
     maps = datasets["ingredients"]["maps"]
-    one = maps.sel(static_gamma=100.0, driven_cutoff=12.0, oscillator="A")
-    one = one.isel(driven_B_phase=-1)
-    mesh = grid[0].collections[0]
-    values = one["local_power"].transpose("temperature", "drive_frequency").values
-    assert_allclose(mesh.get_array().reshape(values.shape), values, rtol=ROUNDING)
+    one = maps.sel(static_gamma=100.0, driven_cutoff=12.0, oscillator="A").isel(driven_B_phase=-1)
+    by_axes = dict(hatched)
+    for axes, name, limit in ((grid[0], "local_power", 0.0), (grid[4], "tur_ratio", 2.0)):
+        values = one[name].transpose("temperature", "drive_frequency").values
+        is_hatched = by_axes[axes].transpose("temperature", "drive_frequency").values
+        np.testing.assert_array_equal(is_hatched, values >= limit)
+        assert is_hatched.any()
+        assert not is_hatched.all()
+        shown = np.ma.filled(axes.collections[0].get_array(), np.nan).reshape(values.shape)
+        assert_allclose(shown[~is_hatched], values[~is_hatched], rtol=ROUNDING)
+
+
+def test_ingredients_quote_shares_of_the_maps(modules, datasets):
+    script = modules["fig_ingredients"]
+    maps = datasets["ingredients"]["maps"]
+    one = maps.sel(static_gamma=100.0, driven_cutoff=12.0, oscillator="A").isel(driven_B_phase=-1)
+    extracted, precise = one["local_power"].values < 0, one["tur_ratio"].values < 2
+    first = script.numbers(datasets["ingredients"])[0]
+    words = f"extracted on {extracted.mean():.0%} of the map, precise on {precise.mean():.0%}"
+    assert words in first
+    assert 0.1 < extracted.mean() < 0.9
+
+
+def test_ingredients_draw_powers_relative_to_exact_ones(modules, datasets, drawn):
+    axes = drawn("ingredients").axes[-2]
+    points = modules["published"].of_first(datasets["ingredients"]["points"])
+    sampled = points["local_power"] / points["exact_local_power"]
+    assert_allclose(axes.containers[0].lines[0].get_ydata(), sampled, rtol=ROUNDING)
+    second = points["second_order_local_power"] / points["exact_local_power"]
+    assert_allclose(axes.lines[1].get_ydata(), second, rtol=ROUNDING)

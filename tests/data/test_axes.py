@@ -422,3 +422,11 @@ def test_a_new_method_drops_the_settings_of_the_old_one_from_the_axes(load):
     assert load(lines, {"solver.method": "periodic_steady_state"}).runs[1].machine == sweep.runs[1].machine
     kept = load(lines, {"solver.method": "simulate"})
     assert [axis.keys for axis in kept.axes] == [("solver.seed",), ("drive.frequency", "solver.periods")]
+
+
+def test_a_new_method_leaves_axes_of_the_machine_whatever_they_are_called(load):
+    text = TEXT.replace('name = "driven"', 'name = "seed"')
+    assert text != TEXT
+    lines = '"reservoir.seed.temperature" = [0.1, 0.2]\n"solver.seed" = [1, 2]'
+    sweep = load(lines, {"solver": {"method": "second_order"}}, text)
+    assert [axis.keys for axis in sweep.axes] == [("reservoir.seed.temperature",)]

@@ -14,7 +14,7 @@ from scipy.optimize import differential_evolution
 
 from langevin_qtm.errors import InputError
 from langevin_qtm.exact import optimal_drives
-from langevin_qtm.exact.drive_forms import drive_forms, driven_at, quadratic
+from langevin_qtm.exact.drive_forms import _error_matrix, _matrix, drive_forms, driven_at, quadratic
 from langevin_qtm.exact.optimal_drives import Front, optimal_machine, pareto_front
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.exact.second_order import second_order, second_order_averages
@@ -259,6 +259,25 @@ def test_errors_bound_what_perturbed_forms_change():
         moved.power[...] += 0.5 * (signs + signs.swapaxes(1, 2)) * 1e6 * forms.power_error
         change = np.abs(Front(machine, moved).support(np.array([0.2]))[0] - values)
         assert change <= 1e6 * Front(machine, forms).support_error(np.array([0.2]))
+
+
+def test_errors_of_forms_bound_what_errors_of_their_probes_change():
+    rng, upper, bodies = np.random.default_rng(4), [(0, 1), (0, 2), (1, 2)], 3
+    values, errors = rng.standard_normal((9, 5)), rng.uniform(0.1, 1.0, (9, 5))
+    bound = _error_matrix(errors, upper, bodies)
+    for _ in range(50):
+        moved = values + rng.choice([-1.0, 1.0], errors.shape) * errors
+        change = np.abs(_matrix(moved, upper, bodies) - _matrix(values, upper, bodies))
+        assert np.all(change <= bound * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_error_of_the_static_heat_is_that_of_what_balances_it(is_reversed):
+    machine = reversed_reservoirs(engine()) if is_reversed else engine()
+    front = pareto_front(machine, MESH, points=5)
+    driven, static = (1, 0) if is_reversed else (0, 1)
+    balancing = front.power_error + front.heat_current_error[:, driven]
+    assert_allclose(front.heat_current_error[:, static], balancing, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

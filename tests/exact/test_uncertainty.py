@@ -101,6 +101,18 @@ def test_definition_of_the_ratio():
     assert np.all(found.koyuk_seifert_ratio_error < 1e-6 * found.koyuk_seifert_ratio)
 
 
+def test_error_of_the_ratio_is_that_of_its_parts():
+    found = koyuk_seifert_ratio(MACHINES["converter"], OMEGA)
+    lost = 2 * (found.local_power_error + found.local_power_response_error)
+    relative = lost / np.abs(found.local_power - found.local_power_response)
+    for name in ("entropy_production", "fluctuation_quantum"):
+        relative = relative + found[f"{name}_error"] / np.abs(found[name])
+    expected = found.koyuk_seifert_ratio * relative
+    shown = found.koyuk_seifert_ratio_error
+    assert_allclose(shown, expected.transpose(*shown.dims), rtol=1e-12)
+    assert np.all(shown > 0)
+
+
 def test_slow_drive_turns_the_sign_of_the_current_only():
     """P ~ Ω² of one oscillator driven slowly: P - Ω P' = -P, so that both ratios are one."""
     found = koyuk_seifert_ratio(single_machine(), [1e-4])

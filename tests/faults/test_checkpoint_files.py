@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.disturbed import COUNTS
 
+from langevin_qtm.data import locks
 from langevin_qtm.data.checkpoint import read_checkpoint, write_checkpoint
 from langevin_qtm.data.locks import exclusive
 from langevin_qtm.errors import InputError
@@ -131,3 +132,21 @@ def test_a_lock_file_of_a_dead_process_holds_nobody_up(tmp_path):
     with exclusive(tmp_path / "out.nc"):
         assert "process 1 " not in (tmp_path / name).read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_its_holder_removed_in_between_is_taken_anew(tmp_path, monkeypatch):
+    """Opened while held, locked after it was let go and removed: such a lock would be nobody's but ours."""
+    flock, removed = locks.fcntl.flock, []
+
+    def late(descriptor, operation):
+        if not removed:
+            (path,) = tmp_path.iterdir()
+            path.unlink()
+            removed.append(path)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", late)
+    with exclusive(tmp_path / "out.nc"):
+        assert [*tmp_path.iterdir()] == removed
+        with pytest.raises(InputError, match="is being written by another run"):
+            exclusive(tmp_path / "out.nc").__enter__()
