@@ -51,6 +51,40 @@ def test_a_file_in_the_way_does_no_harm(tmp_path):
     assert run(tmp_path / "taken")[0] == 0
 
 
+BITS = """
+import hashlib, sys
+sys.path.insert(0, "tests")
+from helpers.machines import converter
+from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
+from langevin_qtm.sampling.simulate import simulate
+machine = converter(gamma_static=1.0)
+for solve in (periodic_steady_state, lambda m: simulate(m, trajectories=64, periods=20, threads=1)):
+    dataset, digest = solve(machine), hashlib.sha256()
+    for name in sorted(dataset.data_vars):
+        digest.update(dataset[name].values.tobytes())
+    print(digest.hexdigest())
+"""
+OLD_PROCESSOR = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}  # knows no fused operations
+
+
+@pytest.mark.slow
+def test_numbers_do_not_depend_on_the_machine_code(tmp_path):
+    places = {"fresh": {}, "kept": {}, "old": OLD_PROCESSOR}
+    bits = {
+        name: subprocess.run(
+            [sys.executable, "-c", BITS],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_CACHE_DIR": str(tmp_path), **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name, environment in places.items()
+    }
+    assert bits["fresh"].count("\n") == 2
+    assert bits["kept"] == bits["fresh"]
+    assert bits["old"] == bits["fresh"]
+
+
 def test_every_source_counts(tmp_path, monkeypatch):
     for name, text in (("a.py", "x = 1\n"), ("inner/b.py", "y = 2\n")):
         path = tmp_path / name

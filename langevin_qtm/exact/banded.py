@@ -7,7 +7,7 @@ rows may fill. Multipliers that are zero are skipped.
 
 from __future__ import annotations
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, less_product
 
 
 def columns(width: int) -> int:
@@ -45,7 +45,7 @@ def factorize(band, width, pivots, reach):
             band[i, k - i + width] = factor
             shift = width - i
             for j in range(k + 1, reach[k]):
-                band[i, j + shift] -= factor * band[k, j - k + width]
+                band[i, j + shift] = less_product(band[i, j + shift], factor, band[k, j - k + width])
             reach[i] = max(reach[i], reach[k])
 
 
@@ -81,11 +81,11 @@ def solve(band, width, pivots, reach, vector, first, stop):
         value = vector[k]
         if value != 0.0:
             for i in range(k + 1, min(stop, k + width + 1)):
-                vector[i] -= band[i, k - i + width] * value
+                vector[i] = less_product(vector[i], band[i, k - i + width], value)
     for k in range(stop - 1, first - 1, -1):
         value = vector[k]
         for j in range(k + 1, min(stop, reach[k])):
-            value -= band[k, j - k + width] * vector[j]
+            value = less_product(value, band[k, j - k + width], vector[j])
         vector[k] = value * band[k, width]
 
 
@@ -97,11 +97,11 @@ def solve_transposed(band, width, pivots, reach, vector, first, stop):
         vector[k] = value
         if value != 0.0:
             for j in range(k + 1, min(stop, reach[k])):
-                vector[j] -= band[k, j - k + width] * value
+                vector[j] = less_product(vector[j], band[k, j - k + width], value)
     for k in range(stop - 1, first - 1, -1):
         value = vector[k]
         for i in range(k + 1, min(stop, k + width + 1)):
-            value -= band[i, k - i + width] * vector[i]
+            value = less_product(value, band[i, k - i + width], vector[i])
         other = pivots[k]
         vector[k] = vector[other]
         vector[other] = value

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, fma
 from langevin_qtm.exact.sidebands import IntArray, respond
 from langevin_qtm.physics.conventions import FloatArray
 
@@ -125,8 +125,8 @@ def _correlate(spacing, a, b, waves):
     for n in range((count - 1 - i) // spacing + 1):
         x, y = a[i + n * spacing].real, a[i + n * spacing].imag
         for m in range(last + 1):
-            real[n + m] += x * right[m] + y * right_imaginary[m]
-            imaginary[n + m] += y * right[m] - x * right_imaginary[m]
+            real[n + m] = fma(x, right[m], fma(y, right_imaginary[m], real[n + m]))
+            imaginary[n + m] = fma(y, right[m], fma(-x, right_imaginary[m], imaginary[n + m]))
     return i - j - last * spacing
 
 

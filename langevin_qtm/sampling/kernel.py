@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, fma
 from langevin_qtm.sampling.normals import LANES, fill_rows
 from langevin_qtm.sampling.row_maps import apply
 
@@ -110,7 +110,7 @@ def _add_products(sums, first, state, rest, pairs):
         left = state[(rest + pairs[p, 0]) * LANES : (rest + pairs[p, 0] + 1) * LANES]
         right = state[(rest + pairs[p, 1]) * LANES : (rest + pairs[p, 1] + 1) * LANES]
         for lane in range(LANES):
-            target[lane] += left[lane] * right[lane]
+            target[lane] = fma(left[lane], right[lane], target[lane])
 
 
 @compiled
@@ -124,7 +124,7 @@ def _add_work(window, slopes, k, state, rest):
             position = state[(rest + l) * LANES : (rest + l + 1) * LANES]
             target = window[l * LANES : (l + 1) * LANES]
             for lane in range(LANES):
-                target[lane] -= gain * position[lane] * force[lane]
+                target[lane] = fma(-gain * position[lane], force[lane], target[lane])
 
 
 @compiled

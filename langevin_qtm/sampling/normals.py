@@ -34,9 +34,7 @@ Tails.  u >= 2^-52 limits |x| to sqrt(104 log 2) = 8.49; 2e-17 of the exact dist
 spacing of r is 2^-51 / (u r): 5e-9 at r = 6, 4e-3 at r = 8.
 
 Reproducibility.  The states are integers and agree everywhere.  The normals are bit-for-bit the same for any
-division into calls, given the processor type and the version of numba.  On other processors the compiler may
-fuse different multiplications and additions (``contract``), which changes last bits; it may not reorder
-operations.
+division into calls and on any processor: every operation, fused ones included, rounds once as IEEE 754 says.
 
 .. [1] D. Blackman and S. Vigna, ACM Trans. Math. Softw. 47, 36 (2021).
 .. [2] Freely distributable libm, Sun Microsystems (1993): e_log.c, k_sin.c, k_cos.c.
@@ -50,7 +48,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, fma
 
 LANES = 64  # lanes of a group = normals of a row
 PAIRS = LANES // 2  # Box-Muller pairs of a row
@@ -157,7 +155,7 @@ def _polynomial(z, coefficients):
     """Evaluate a polynomial whose `coefficients` begin with the highest power."""
     value = coefficients[0]
     for coefficient in coefficients[1:]:
-        value = value * z + coefficient
+        value = fma(value, z, coefficient)
     return value
 
 
@@ -169,21 +167,21 @@ def _log(u):
     f = _as_double((bits & MANTISSA) + ROOT_HALF_BITS) - 1.0
     s = f / (2.0 + f)
     z = s * s
-    return exponent * LOG_2 + s * (2.0 + z * _polynomial(z, LOG_COEFFICIENTS))
+    return fma(exponent, LOG_2, s * fma(z, _polynomial(z, LOG_COEFFICIENTS), 2.0))
 
 
 @compiled
 def _sin(t):
     """Sine for abs(t) <= pi/4."""
     z = t * t
-    return t + (t * z) * _polynomial(z, SIN_COEFFICIENTS)
+    return fma(t * z, _polynomial(z, SIN_COEFFICIENTS), t)
 
 
 @compiled
 def _cos(t):
     """Cosine for abs(t) <= pi/4."""
     z = t * t
-    return (1.0 - 0.5 * z) + (z * z) * _polynomial(z, COS_COEFFICIENTS)
+    return fma(z * z, _polynomial(z, COS_COEFFICIENTS), fma(-0.5, z, 1.0))
 
 
 @compiled

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, fma
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.factors import StepFactors
 from langevin_qtm.sampling.normals import LANES, fill_rows
@@ -158,7 +158,7 @@ def _copy(target, to, source, index):
 def _decay_and_add(state, index, factor, added):
     target, fresh = state[index * LANES : (index + 1) * LANES], state[added * LANES : (added + 1) * LANES]
     for lane in range(LANES):
-        target[lane] = factor * target[lane] + fresh[lane]
+        target[lane] = fma(factor, target[lane], fresh[lane])
 
 
 @compiled
@@ -175,7 +175,7 @@ def _add_work(work, body, slopes, k, history):
         force = history[(4 * bodies + c) * LANES : (4 * bodies + c + 1) * LANES]
         for lane in range(LANES):
             twelvefold = 7.0 * (old[lane] + new[lane]) - (older[lane] + newer[lane])
-            target[lane] -= gain * twelvefold * force[lane]
+            target[lane] = fma(-gain * twelvefold, force[lane], target[lane])
 
 
 @compiled

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from langevin_qtm.compiled import compiled
+from langevin_qtm.compiled import compiled, fma
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.normals import LANES
 
@@ -77,36 +77,29 @@ def apply(state, out, maps, k, bands, source):
             w0, w1, w2, w3 = maps[k, i, 0], maps[k, i, 1], maps[k, i, 2], maps[k, i, 3]
             rows = state[source * LANES : (source + 4) * LANES]
             for lane in range(LANES):
-                target[lane] = (
-                    w0 * rows[lane]
-                    + w1 * rows[LANES + lane]
-                    + w2 * rows[2 * LANES + lane]
-                    + w3 * rows[3 * LANES + lane]
-                )
+                sums = fma(w1, rows[LANES + lane], w0 * rows[lane])
+                sums = fma(w2, rows[2 * LANES + lane], sums)
+                target[lane] = fma(w3, rows[3 * LANES + lane], sums)
             done = 4
             if width % 8 == 0:
                 w0, w1, w2, w3 = maps[k, i, 4], maps[k, i, 5], maps[k, i, 6], maps[k, i, 7]
                 rows = state[(source + 4) * LANES : (source + 8) * LANES]
                 for lane in range(LANES):
-                    target[lane] += (
-                        w0 * rows[lane]
-                        + w1 * rows[LANES + lane]
-                        + w2 * rows[2 * LANES + lane]
-                        + w3 * rows[3 * LANES + lane]
-                    )
+                    sums = fma(w0, rows[lane], target[lane])
+                    sums = fma(w1, rows[LANES + lane], sums)
+                    sums = fma(w2, rows[2 * LANES + lane], sums)
+                    target[lane] = fma(w3, rows[3 * LANES + lane], sums)
                 done = 8
             for j in range(done, width, 8):
                 w0, w1, w2, w3 = maps[k, i, j], maps[k, i, j + 1], maps[k, i, j + 2], maps[k, i, j + 3]
                 w4, w5, w6, w7 = maps[k, i, j + 4], maps[k, i, j + 5], maps[k, i, j + 6], maps[k, i, j + 7]
                 rows = state[(source + j) * LANES : (source + j + 8) * LANES]
                 for lane in range(LANES):
-                    target[lane] += (
-                        w0 * rows[lane]
-                        + w1 * rows[LANES + lane]
-                        + w2 * rows[2 * LANES + lane]
-                        + w3 * rows[3 * LANES + lane]
-                        + w4 * rows[4 * LANES + lane]
-                        + w5 * rows[5 * LANES + lane]
-                        + w6 * rows[6 * LANES + lane]
-                        + w7 * rows[7 * LANES + lane]
-                    )
+                    sums = fma(w0, rows[lane], target[lane])
+                    sums = fma(w1, rows[LANES + lane], sums)
+                    sums = fma(w2, rows[2 * LANES + lane], sums)
+                    sums = fma(w3, rows[3 * LANES + lane], sums)
+                    sums = fma(w4, rows[4 * LANES + lane], sums)
+                    sums = fma(w5, rows[5 * LANES + lane], sums)
+                    sums = fma(w6, rows[6 * LANES + lane], sums)
+                    target[lane] = fma(w7, rows[7 * LANES + lane], sums)

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -80,12 +81,17 @@ def test_workers_give_the_bits_of_one_process(sweep, undisturbed):
     require_same(sweep, undisturbed)
 
 
+def has_begun(folder, points):
+    """Whether more than so many points have left something."""
+    return len(files(folder, ".checkpoint")) + len(files(folder, ".nc")) > points
+
+
 def kill_workers(folder, kills, seed):
     """Run the sweep, and kill a worker at random again and again."""
     rng = random.Random(seed)
     with start(folder, *WORKERS, *OFTEN, "--quiet") as process:
         for kill in range(kills):
-            wait_until(lambda: len(files(folder, ".checkpoint")) + len(files(folder, ".nc")) > kill, process)
+            wait_until(partial(has_begun, folder, kill), process)
             time.sleep(rng.uniform(0.0, 0.5))
             running = workers_of(process)
             if running:
