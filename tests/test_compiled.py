@@ -57,7 +57,7 @@ sys.path.insert(0, "tests")
 from helpers.machines import converter
 from langevin_qtm.exact.periodic_steady_state import periodic_steady_state
 from langevin_qtm.sampling.simulate import simulate
-machine = converter(gamma_static=1.0)
+machine = converter(static_gamma=1.0)
 for solve in (periodic_steady_state, lambda m: simulate(m, trajectories=64, periods=20, threads=1)):
     dataset, digest = solve(machine), hashlib.sha256()
     for name in sorted(dataset.data_vars):

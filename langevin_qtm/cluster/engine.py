@@ -126,7 +126,9 @@ class _Session:
         for future, found in zip(whole, answers, strict=True):
             yield self.places.pop(future), self._opened(found)
         for future in done:
-            if future in self.places:
+            if future in self.places and future.status == "pending":
+                future.add_done_callback(self.events.put)  # its worker died with the result: it runs again
+            elif future in self.places:
                 yield self.places.pop(future), self._without_result(future)
 
     def _next_events(self, seconds: float) -> list[Future]:

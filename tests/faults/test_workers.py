@@ -10,6 +10,7 @@ import psutil
 import pytest
 from helpers.disturbed import COUNTS, TEXT, differing_from, finish, heed_interrupts, left_behind, start
 
+from langevin_qtm.cluster.engine import PATIENCE
 from langevin_qtm.data.files import open_dataset
 
 pytestmark = pytest.mark.timeout(600)
@@ -17,19 +18,30 @@ POINTS = """
 periods = 3000
 recording = { trajectories = 0 }
 [sweep]
-"drive.frequency" = { start = 0.5, stop = 0.9, num = 8 }
+"drive.frequency" = { start = 0.5, stop = 0.9, num = 6 }
 """
+LONG = POINTS.replace("3000", "60000").replace("6 }", "2 }")
 WORKERS = ("--workers", "2")
 OFTEN = ("--checkpoint", "0")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """Dataset of the sweep in one process, one point after another."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "run.toml").write_text(TEXT + POINTS)
+def in_one_process(folder, text):
+    """Dataset of a sweep, one point after another."""
+    (folder / "run.toml").write_text(TEXT + text)
     assert finish(start(folder, "--quiet")) == (0, "", "")
     return open_dataset(folder / "out.nc")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Dataset of the sweep that nothing happened to."""
+    return in_one_process(tmp_path_factory.mktemp("undisturbed"), POINTS)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """The same of the sweep whose points take some seconds."""
+    return in_one_process(tmp_path_factory.mktemp("long"), LONG)
 
 
 @pytest.fixture
@@ -146,21 +158,26 @@ def test_leaders_killed_again_and_again(sweep, undisturbed, seed):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_points_keep_their_state_when_the_leader_is_asked_to_end(sweep, undisturbed, number, status):
+def test_points_keep_their_state_when_the_leader_is_asked_to_end(sweep, long, number, status):
     def own_group():
         heed_interrupts()
         os.setpgid(0, 0)
 
-    with start(sweep, *WORKERS, "--checkpoint", "inf", preexec_fn=own_group) as process:
-        any(line.startswith("points") and "measure" in line for line in process.stdout)
+    (sweep / "run.toml").write_text(TEXT + LONG)
+    with start(sweep, *WORKERS, "--checkpoint", "3", preexec_fn=own_group) as process:
+        wait_until(lambda: len(files(sweep, ".checkpoint")) == 2, process)
+        asked = time.time_ns()
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
         else:
             process.send_signal(number)
         COUNTS["faults injected"] += 1
         ended = finish(process)
+    assert time.time_ns() - asked < 1e9 * PATIENCE / 2  # they heard, and nobody lost patience
     sentence = "interrupted; finished points are in out.points: give the same command to go on.\n"
     assert (ended[0], ended[2]) == (status, f"langevin-qtm: error: {sentence}")
-    assert len(files(sweep, ".checkpoint")) == 2  # one of each worker
+    kept = files(sweep, ".checkpoint")
+    assert len(kept) == 2  # one of each worker
+    assert all(path.stat().st_mtime_ns > asked for path in kept)
     assert finish(start(sweep, *WORKERS, "--quiet")) == (0, "", "")
-    require_same(sweep, undisturbed)
+    assert differing_from(long, sweep / "out.nc") == []
