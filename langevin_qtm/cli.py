@@ -173,7 +173,7 @@ def _solve(
     """Dataset by the method that the run file chose, with its provenance."""
     from langevin_qtm.console import reporting
     from langevin_qtm.data.provenance import provenance
-    from langevin_qtm.sweep import solve
+    from langevin_qtm.points import solve
 
     began = time.perf_counter()
     with reporting(console) as report:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 from scipy.special import stdtrit
+from threadpoolctl import threadpool_limits
 
 from langevin_qtm.data.contents import start_of
 from langevin_qtm.data.files import stored_machine
@@ -234,7 +235,7 @@ def _reference(
 ) -> xr.Dataset | None:
     """Dataset of a solver; None when this machine has none and it is only for the table."""
     try:
-        with within_range():
+        with within_range(), threadpool_limits(1):  # as in runs: the same bits
             return solver(machine)
     except FAILURES:
         if is_needed:
@@ -297,6 +298,14 @@ def _scale(name: str, like: FloatArray, judge: xr.Dataset | None) -> float:
     return largest(*CURRENTS) if name in CURRENTS else largest(name)
 
 
+def _size(name: str, reference: FloatArray, judge: xr.Dataset | None) -> float:
+    """Number that rounding is relative to; <x v> of one oscillator vanishes in every steady state."""
+    if name == "position_velocity_covariance":
+        squares = [_column(judge, each, reference) for each in ("position_covariance", "velocity_covariance")]
+        return float(np.sqrt(np.prod([np.nan_to_num(np.abs(each)).max(initial=0.0) for each in squares])))
+    return float(np.nan_to_num(np.abs(reference)).max(initial=0.0))
+
+
 def _bias(dataset: xr.Dataset) -> float:
     """Bias that the run allows itself, relative to the largest number of a kind."""
     return sum(float(dataset.attrs.get(name, 0.0)) for name in ("step_error", "noise_fit_error"))
@@ -323,8 +332,7 @@ def _deviations(
     if "uv_sensitive" in variable.attrs:
         return np.full(np.shape(values), np.nan)
     bound = np.nan_to_num(_column(judge, f"{name}_error", values))
-    largest = np.nan_to_num(np.abs(reference)).max(initial=0.0)
-    slack = bound + ROUNDING * largest
+    slack = bound + ROUNDING * _size(name, reference, judge)
     difference = values - reference
     with np.errstate(divide="ignore", invalid="ignore"):
         allowed = np.hypot(errors, np.hypot(bound, allowance)) if is_sampled else errors + slack
