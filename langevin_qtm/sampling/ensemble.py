@@ -75,7 +75,7 @@ class Grid:
 
 
 def sample_protocol(
-    machine: Machine, settings: SimulateSettings, report: Report, keeper: Keeper
+    machine: Machine, settings: SimulateSettings, report: Report, keeper: Keeper, engine: object = None
 ) -> xr.Dataset:
     """Ensemble averages over time, from `settings.start_time` for `settings.duration`.
 

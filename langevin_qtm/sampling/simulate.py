@@ -8,11 +8,10 @@ response functions. See `step_law` for the time step, `noise_filter` for the noi
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import repeat
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -25,6 +24,7 @@ from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.progress import Progress, Report
+from langevin_qtm.sampling.blocks import block_length, block_sums
 from langevin_qtm.sampling.checkpoint import (
     Keeper,
     NoKeeper,
@@ -35,7 +35,7 @@ from langevin_qtm.sampling.checkpoint import (
     restore_groups,
 )
 from langevin_qtm.sampling.ensemble import sample_protocol
-from langevin_qtm.sampling.group import Group, Totals, new_group
+from langevin_qtm.sampling.group import Group, Steps, new_group
 from langevin_qtm.sampling.normals import LANES
 from langevin_qtm.sampling.observables import (
     FluctuationParts,
@@ -48,15 +48,17 @@ from langevin_qtm.sampling.observables import (
 )
 from langevin_qtm.sampling.paths import Record
 from langevin_qtm.sampling.preparation import Preparation, prepare
+from langevin_qtm.sampling.rounds import Pace, map_chunks
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.short_time import unresolved_fluctuation, unresolved_power
 from langevin_qtm.sampling.start import after_periods, require_plain, start_covariance
 from langevin_qtm.sampling.statistics import drift_scores, jackknife, mean_and_error
 from langevin_qtm.sampling.trajectories import sample_trajectories, stored_trajectories
 from langevin_qtm.schema import assemble
+from langevin_qtm.tasks import Engine, Threads
 
-BLOCK_STEPS = 20_000_000  # trajectory-steps between looks at the result
-MAX_BLOCKS = 64  # block averages kept; neighbours are merged beyond
+LOOK_STEPS = 5_000_000  # of each group between looks at the result, at first
+FEWEST_BLOCKS = 4  # that show a drift
 STEADY_FALSE_ALARM = 1e-3
 DEFAULT_TARGET_ERROR = 0.01
 DEFAULT_TIME_LIMIT = 600.0
@@ -67,6 +69,7 @@ def simulate(
     settings: SimulateSettings | None = None,
     progress: Report | None = None,
     keeper: Keeper | None = None,
+    engine: Engine | None = None,
     **changes: object,
 ) -> xr.Dataset:
     """Sample trajectories to the periodic steady state and average over whole drive periods.
@@ -79,6 +82,8 @@ def simulate(
         Receives `Progress` now and then.
     keeper : Keeper, optional
         Keeps the state of the run now and then, and knows one to go on from.
+    engine : Engine, optional
+        Where trajectories are advanced; by default by threads of this process.
     **changes
         Settings by name, instead of `settings` or on top of it.
 
@@ -106,14 +111,17 @@ def simulate(
 
     Notes
     -----
-    For a given seed, results are the same bit for bit whatever the number of threads, and however often the
-    run was stopped and went on; a `time_limit` that strikes changes where the run stops.
+    For a given seed, results are the same bit for bit whatever the engine, and however often the run was
+    stopped and went on, also with more periods or trajectories; a `time_limit` that strikes changes where the
+    run stops.
     """
     given = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
     settings = SimulateSettings(**(given | changes))
     report = progress or (lambda _: None)
+    threads = settings.threads or os.cpu_count() or 1
+    engine = engine or Threads(min(threads, settings.trajectories // LANES))
     if settings.duration is not None:
-        return sample_protocol(machine, settings, report, keeper or NoKeeper())
+        return sample_protocol(machine, settings, report, keeper or NoKeeper(), engine)
     machine.require_bare_period("simulate without `solver.duration`")
     require_plain(settings.start)
     began = time.perf_counter()
@@ -124,8 +132,8 @@ def simulate(
         parts = FluctuationParts(unresolved_fluctuation(preparation.plan), np.append(local, total))
         report(Progress("compile"))
         groups, samples = _launch(preparation, settings)
-        groups[0].advance(0)
-        run = _Run(preparation, settings, groups, report)
+        groups[0].run(preparation.plan.kernel_steps, 0)
+        run = _Run(preparation, settings, groups, engine, report)
         run.measure(keeper or NoKeeper())
         report(Progress("evaluate"))
         dataset = _to_dataset(run, parts, samples)
@@ -146,28 +154,37 @@ def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[
     return groups, samples
 
 
-@dataclass
+def _advance(arrivals: Sequence[tuple[Group, int]], steps: Steps, _: Report) -> list[Group]:
+    """Groups after so many periods since their start each: a task of the engine."""
+    with threadpool_limits(1):
+        for group, periods in arrivals:
+            group.advance(steps, periods - group.periods)
+    return [group for group, _ in arrivals]
+
+
 class _Run:
-    """The measurement: blocks of periods until a stopping rule strikes."""
+    """The measurement: rounds of periods until a stopping rule strikes."""
 
-    preparation: Preparation
-    settings: SimulateSettings
-    groups: list[Group]
-    report: Report
-    blocks: list[FloatArray] = field(default_factory=list)
-    periods: int = 0
-    seconds: float = 0.0
-    stop_reason: str = ""
+    def __init__(
+        self,
+        preparation: Preparation,
+        settings: SimulateSettings,
+        groups: list[Group],
+        engine: Engine,
+        report: Report,
+    ):
+        self.preparation, self.settings, self.groups = preparation, settings, groups
+        self.engine, self.report, self.plan = engine, report, preparation.plan
+        self.works: list[list[FloatArray]] = [[] for _ in groups]
+        self.pace = Pace()
+        self.look_periods = _power_of_two(LOOK_STEPS // (LANES * self.plan.law.steps))
+        self.looked, self.error = 0, np.inf
+        self.seconds, self.stop_reason = 0.0, ""
 
-    def __post_init__(self) -> None:
-        self.plan = self.preparation.plan
-        self.totals = [Totals.empty(self.plan) for _ in self.groups]
-        steps = self.settings.trajectories * self.plan.law.steps
-        self.block_periods = max(1, BLOCK_STEPS // steps)
-        if self.settings.periods is not None:
-            self.block_periods = max(1, min(self.block_periods, self.settings.periods // 16))
-        self.merge = 1
-        self.pending: list[FloatArray] = []
+    @property
+    def periods(self) -> int:
+        """Periods that all groups have done."""
+        return min(group.periods for group in self.groups)
 
     @property
     def target(self) -> float | None:
@@ -182,43 +199,68 @@ class _Run:
         return self.settings.time_limit or unlimited
 
     def measure(self, keeper: Keeper) -> None:
-        """Advance block by block."""
+        """Advance round by round."""
         steps = self._steps()
         state = keeper.recall()
         if state is not None:
             require_same_steps(state["steps"], steps)
             self._restore(state)
-        threads = self.settings.threads or os.cpu_count() or 1
         began = time.perf_counter() - self.seconds
-        with ThreadPoolExecutor(min(threads, len(self.groups))) as pool:
-            self.report(Progress("measure", message="first block" if state is None else "resumed"))
-            while not self._has_ended():
-                periods = self._next_block()
-                list(pool.map(Group.advance, self.groups, repeat(periods)))
-                self._collect(periods)
-                self.seconds = time.perf_counter() - began
-                keeper.offer(lambda: self._state(steps))
+        self.report(Progress("measure", message="first round" if state is None else "resumed"))
+        while not self._has_ended():
+            self._round()
+            self.seconds = time.perf_counter() - began
+            keeper.offer(lambda: self._state(steps))
         keeper.close(lambda: self._state(steps))
 
+    def _round(self) -> None:
+        """Take the groups that are behind to where others are, or all to where the next look is due."""
+        done, ahead = self.periods, max(group.periods for group in self.groups)
+        stop = ahead if done < ahead else self._next_stop(done)
+        length = self.pace.begin(stop - done, min(self.engine.round_seconds, self.time_limit - self.seconds))
+        behind = [index for index, group in enumerate(self.groups) if group.periods < done + length]
+        arrivals = [(self.groups[index], done + length) for index in behind]
+        steps = self.plan.kernel_steps
+        for index, group in zip(
+            behind, map_chunks(self.engine, _advance, arrivals, steps, self.report), strict=True
+        ):
+            self.groups[index] = group
+            self.works[index] += group.works
+            group.works = []
+        self.pace.end(length)
+
+    def _spacing(self, periods: int) -> int:
+        """Periods between looks: a block at least."""
+        return max(self.look_periods, block_length(periods))
+
+    def _next_stop(self, periods: int) -> int:
+        """Where a round has to end, however short that makes it."""
+        stop: int | None = self.settings.periods
+        if self.target is not None:
+            spacing = self._spacing(periods)
+            look = (periods // spacing + 1) * spacing
+            stop = look if stop is None else min(look, stop)
+        return sys.maxsize if stop is None else stop
+
     def _has_ended(self) -> bool:
-        """Report, and see whether a stopping rule strikes."""
-        if not self.periods:
+        """Look where it is due, report, and see whether a stopping rule strikes."""
+        periods, spacing = self.periods, self._spacing(self.periods)
+        if periods < max(group.periods for group in self.groups):
+            self.report(Progress("measure", periods, self.groups[0].periods, "new trajectories"))
             return False
-        error = self.power_error()
-        self._report(error)
-        if self.target is not None and error <= self.target:
-            self.stop_reason = "target_error"
-        elif self.seconds > self.time_limit:
+        if not periods:
+            return False
+        is_last = periods == self.settings.periods
+        if is_last or periods // spacing > self.looked // spacing:
+            self.looked, self.error = periods, self.power_error()
+            if self.target is not None and self.error <= self.target:
+                self.stop_reason = "target_error"
+        self._report()
+        if not self.stop_reason and self.seconds > self.time_limit:
             self.stop_reason = "time_limit"
-        elif self.periods == self.settings.periods:
+        elif not self.stop_reason and is_last:
             self.stop_reason = "periods"
         return bool(self.stop_reason)
-
-    def _next_block(self) -> int:
-        """Periods of the next block."""
-        if self.settings.periods is None:
-            return self.block_periods
-        return min(self.block_periods, self.settings.periods - self.periods)
 
     def _steps(self) -> np.ndarray:
         """Fingerprint of what the run does in a step, and of where it begins."""
@@ -228,50 +270,24 @@ class _Run:
 
     def _state(self, steps: np.ndarray) -> State:
         """All that the rest of the run depends on."""
-        numbers = {"periods": self.periods, "seconds": self.seconds, "merge": self.merge}
         return {
             "steps": steps,
-            "blocks": np.array(self.blocks),
-            "pending": np.array(self.pending),
-            **{name: np.array(value) for name, value in numbers.items()},
-            **groups_state(self.groups, self.totals),
+            "seconds": np.array(self.seconds),
+            **groups_state(self.groups, self.works),
         }
 
     def _restore(self, state: State) -> None:
-        restore_groups(state, self.groups, self.totals)
-        self.blocks, self.pending = list(state["blocks"]), list(state["pending"])
-        self.periods, self.merge = int(state["periods"]), int(state["merge"])
+        """Go on from a state, of fewer trajectories or periods than are asked for."""
+        trajectories, periods = len(state["periods"]) * LANES, int(state["periods"].max())
+        _require_no_less("periods", self.settings.periods, periods)
+        _require_no_less("trajectories", self.settings.trajectories, trajectories)
+        restore_groups(state, self.groups, self.works)
         self.seconds = float(state["seconds"])
-        if self.settings.periods is not None and self.periods > self.settings.periods:
-            raise InputError(
-                f"`solver.periods` = {self.settings.periods} is less than the {self.periods} periods that "
-                "the checkpoint has; raise it, or remove the checkpoint to start over."
-            )
-
-    def _collect(self, periods: int) -> None:
-        """Add the block to the totals, and keep its averages for the test of stationarity."""
-        block = []
-        for group, total in zip(self.groups, self.totals, strict=True):
-            taken = group.take_totals()
-            total.phase += taken.phase
-            total.mean += taken.mean
-            total.periods += taken.periods
-            averages = period_averages(self.plan, taken)
-            covariance = averages["position_covariance"].reshape(LANES, -1)
-            block.append(np.concatenate([averages["local_power"], covariance], axis=1))
-        self.periods += periods
-        self.pending.append(np.concatenate(block))
-        if len(self.pending) == self.merge:
-            self.blocks.append(np.mean(self.pending, axis=0))
-            self.pending = []
-        if len(self.blocks) == MAX_BLOCKS:
-            pairs = zip(self.blocks[::2], self.blocks[1::2], strict=True)
-            self.blocks = [0.5 * (a + b) for a, b in pairs]
-            self.merge *= 2
+        self.looked = max(0, periods - 1)  # a look that was due then is still due
 
     def samples(self) -> dict[str, FloatArray]:
         """Averages of every trajectory over the whole measurement."""
-        parts = [period_averages(self.plan, total) for total in self.totals]
+        parts = [period_averages(self.plan, group.totals) for group in self.groups]
         averages = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return balanced(averages, self.preparation.is_steady)
 
@@ -282,16 +298,47 @@ class _Run:
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.max(error[driven] / np.abs(mean[driven]), initial=0.0))
 
-    def _report(self, error: float) -> None:
-        remark = f"{self.periods} periods, error of powers {100 * error:.2g} %"
+    def drift(self) -> tuple[FloatArray, FloatArray]:
+        """Scores of `drift_scores` for local powers and position covariances; zeros with few blocks."""
+        blocks = np.concatenate([block_sums(group.marks) for group in self.groups], axis=1)
+        return drift_scores(blocks) if len(blocks) >= FEWEST_BLOCKS else (np.zeros(1), np.zeros(1))
+
+    def window_works(self) -> FloatArray:
+        """Work in each window of `work_periods` periods, (trajectory, window, oscillator)."""
+        noted = [np.diff(own, axis=0, prepend=0.0 * own[0][None]) for own in self.works]
+        return np.concatenate([works.transpose(2, 0, 1) for works in noted])
+
+    def _report(self) -> None:
+        periods, error = float(self.periods), self.error
+        remark = f"{self.periods} periods"
+        if self.looked and np.isfinite(error):
+            remark += f", error of powers {100 * error:.2g} %"
         if self.settings.periods is not None:
-            done, total = float(self.periods), float(self.settings.periods)
+            done, total = periods, float(self.settings.periods)
         elif self.target is not None:
-            needed = self.periods * max(1.0, (error / self.target) ** 2)
-            done, total = float(self.periods), needed
+            done, total = periods, periods * max(1.0, (error / self.target) ** 2)
         else:
             done, total = self.seconds, self.time_limit
-        self.report(Progress("measure", done, total, remark))
+        self.report(Progress("measure", done, total if np.isfinite(total) else None, remark))
+
+
+def _power_of_two(number: float) -> int:
+    """Largest power of two that is not larger; one at least."""
+    return int(1 << max(1, int(number)).bit_length() - 1)
+
+
+def _require_no_less(key: str, asked: int | None, kept: int) -> None:
+    """Refuse to go on from a state that has more than is asked for.
+
+    Raises
+    ------
+    InputError
+    """
+    if asked is not None and asked < kept:
+        raise InputError(
+            f"`solver.{key}` = {asked} is less than the {kept} {key} that the checkpoint has; raise it, or "
+            "remove the checkpoint to start over."
+        )
 
 
 def _to_dataset(run: _Run, parts: FluctuationParts, samples: Record) -> xr.Dataset:
@@ -301,7 +348,7 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Record) -> xr.Datas
     if windows is not None:
         trajectories["windows"] = windows
     values, errors = jackknife(trajectories, lambda means: all_observables(plan, means, parts))
-    phases = [phase_moments(plan, total) for total in run.totals]
+    phases = [phase_moments(plan, group.totals) for group in run.groups]
     by_phase = {name: np.concatenate([part[name] for part in phases]) for name in phases[0]}
     phase_values, phase_errors = jackknife(by_phase, all_phase_observables)
     variables = {**values, **phase_values}
@@ -309,8 +356,8 @@ def _to_dataset(run: _Run, parts: FluctuationParts, samples: Record) -> xr.Datas
     variables |= {f"{name}_se": error for name, error in phase_errors.items()}
     coordinates = {"phase": np.arange(len(plan.moments.times)) / len(plan.moments.times)}
     stored, axes = stored_trajectories(plan, samples)
-    if run.settings.recording.work_periods and run.groups[0].works:
-        works = np.concatenate([group.window_works() for group in run.groups])
+    if run.works[0]:
+        works = run.window_works()
         stored["window_work"] = works
         axes |= {"sample": np.arange(len(works)), "window": np.arange(works.shape[1])}
     audit, frequency = _noise_audit(preparation)
@@ -357,7 +404,7 @@ def _noise_audit(preparation: Preparation) -> tuple[dict[str, FloatArray], Float
 def _attributes(run: _Run) -> dict[str, object]:
     plan, settings = run.plan, run.settings
     embedding = plan.law.layout.embedding
-    change, trend = drift_scores(np.array(run.blocks)) if len(run.blocks) >= 4 else (np.zeros(1), np.zeros(1))
+    change, trend = run.drift()
     worst = float(np.max(np.abs([change, trend])))
     limit = _family_threshold(2 * len(change))
     settled = worst <= limit
