@@ -6,11 +6,13 @@ How long a round is goes by the clock, so nothing may depend on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from langevin_qtm.progress import Report
 from langevin_qtm.tasks import Engine
@@ -40,7 +42,7 @@ class Pace:
 
 def map_chunks(
     engine: Engine,
-    function: Callable[[Sequence[Piece], Shared, Report], list[Result]],
+    function: Callable[[Sequence[Piece], Shared], list[Result]],
     pieces: Sequence[Piece],
     shared: Shared,
     report: Report,
@@ -49,5 +51,18 @@ def map_chunks(
     count = min(engine.slots, len(pieces))
     edges = np.linspace(0, len(pieces), count + 1).astype(int)
     chunks = [pieces[start:stop] for start, stop in pairwise(edges)]
-    found = dict(engine.map_tasks(function, chunks, shared, report))
+    task = partial(_as_here, function, np.geterr())
+    found = dict(engine.map_tasks(task, chunks, shared, report))
     return [result for place in range(count) for result in found[place]]
+
+
+def _as_here(
+    function: Callable[[Sequence[Piece], Shared], list[Result]],
+    errors: Any,
+    chunk: Sequence[Piece],
+    shared: Shared,
+    _: Report,
+) -> list[Result]:
+    """With the errors of floating point of the caller, and numbers that do not depend on threads."""
+    with np.errstate(**errors), threadpool_limits(1):
+        return function(chunk, shared)

@@ -118,8 +118,7 @@ def simulate(
     given = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
     settings = SimulateSettings(**(given | changes))
     report = progress or (lambda _: None)
-    threads = settings.threads or os.cpu_count() or 1
-    engine = engine or Threads(min(threads, settings.trajectories // LANES))
+    engine = engine or Threads(settings.threads or os.cpu_count() or 1)
     if settings.duration is not None:
         return sample_protocol(machine, settings, report, keeper or NoKeeper(), engine)
     machine.require_bare_period("simulate without `solver.duration`")
@@ -154,11 +153,10 @@ def _launch(preparation: Preparation, settings: SimulateSettings) -> tuple[list[
     return groups, samples
 
 
-def _advance(arrivals: Sequence[tuple[Group, int]], steps: Steps, _: Report) -> list[Group]:
+def _advance(arrivals: Sequence[tuple[Group, int]], steps: Steps) -> list[Group]:
     """Groups after so many periods since their start each: a task of the engine."""
-    with threadpool_limits(1):
-        for group, periods in arrivals:
-            group.advance(steps, periods - group.periods)
+    for group, periods in arrivals:
+        group.advance(steps, periods - group.periods)
     return [group for group, _ in arrivals]
 
 
