@@ -249,8 +249,8 @@ class _Ensemble:
         asked = self.settings.trajectories
         if asked != kept:
             raise InputError(
-                f"`solver.trajectories` = {asked} is not the {kept} trajectories that the checkpoint has, and "
-                "a run with `solver.duration` cannot take in others on its way: restore it, or run another "
+                f"`solver.trajectories` = {asked} is not the {kept} trajectories that the checkpoint has, "
+                "and a run with `solver.duration` cannot take in others on its way: restore it, or run another "
                 "`solver.seed` into another output, and average the two."
             )
 
@@ -262,11 +262,8 @@ class _Ensemble:
         found = map_chunks(engine, travel, self.members, legs, report)
         self.members = [member for member, _ in found]
         seen = zip(*(sights for _, sights in found), strict=True)
-        outputs = [
-            (law.stop, noise)
-            for law, (leg, noise) in zip(laws, prepared, strict=True)
-            if leg.view is not None
-        ]
+        ends = [(law.stop, *each) for law, each in zip(laws, prepared, strict=True)]
+        outputs = [(stop, noise) for stop, leg, noise in ends if leg.view is not None]
         for (stop, noise), sights in zip(outputs, seen, strict=True):
             self._observe(stop, list(sights), noise)
 
