@@ -250,7 +250,7 @@ class _Ensemble:
         if asked != kept:
             raise InputError(
                 f"`solver.trajectories` = {asked} is not the {kept} trajectories that the checkpoint has, "
-                "and a run with `solver.duration` cannot take in others on its way: restore it, or run another "
+                "and a run with `solver.duration` takes in no others on its way: restore it, or run another "
                 "`solver.seed` into another output, and average the two."
             )
 

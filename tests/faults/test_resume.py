@@ -141,10 +141,12 @@ MORE = {
 
 @pytest.mark.parametrize("more", MORE.values(), ids=MORE)
 def test_a_finished_run_grows(short, more):
-    more = [part for text in more for part in ("--set", text)]
+    begun = ["--set", "solver.periods=71"]  # within a block
+    more = [*begun, *(part for text in more for part in ("--set", text))]
     assert command(*more) == 0
     whole = open_dataset("out.nc")
-    assert command("--keep-state") == 0
+    assert whole.sizes["window"] == whole.attrs["periods"] // 3
+    assert command("--keep-state", *begun) == 0
     assert (short / "out.nc.checkpoint").exists()
     assert command("--resume", *more) == 0
     assert not (short / "out.nc.checkpoint").exists()
@@ -161,6 +163,16 @@ def test_a_run_that_was_good_enough_goes_on_to_a_smaller_error(short, monkeypatc
     assert 0 < open_dataset("out.nc").attrs["periods"] < whole.attrs["periods"]
     assert command("--resume") == 0
     assert differing_from(whole, short / "out.nc") == []
+
+
+def test_a_run_stopped_where_it_is_good_enough_ends_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_STEPS", 64 * 64 * 8)
+    run, path = load(tmp_path, SHORT + "target_error = 0.01\n"), tmp_path / "state"
+    whole = simulate(run.machine, run.solver)
+    stopping = Stopping(path, whole.attrs["periods"])
+    with pytest.raises(Stop):
+        simulate(run.machine, run.solver, keeper=stopping, engine=SHORT_ROUNDS)
+    assert differences(whole, simulate(run.machine, run.solver, keeper=Stopping(path, 99))) == []
 
 
 def test_a_run_whose_time_was_up_goes_on(tmp_path):
