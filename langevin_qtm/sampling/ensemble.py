@@ -40,6 +40,7 @@ from langevin_qtm.tasks import Engine
 BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
 RATE_SAMPLES = 64
 LISTS = ("samples", "works", "errors")  # of the ensemble, in a state of the run
+MOST_INTERVALS = 256  # whose laws are in memory at a time
 PATH_ARRAYS = ("history", "done", "slope")
 OBSERVED = "observed_"
 
@@ -200,7 +201,7 @@ class _Ensemble:
             self._restore(state)
         intervals = [(float(a), float(b)) for a, b in pairwise(grid.edges)]
         while self.place < len(intervals):
-            count = pace.begin(len(intervals) - self.place, engine.round_seconds)
+            count = pace.begin(min(len(intervals) - self.place, MOST_INTERVALS), engine.round_seconds)
             self._round(engine, report, intervals[self.place : self.place + count])
             pace.end(count)
             self.place += count

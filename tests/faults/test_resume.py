@@ -16,7 +16,7 @@ from langevin_qtm.data.checkpoint import read_checkpoint, write_checkpoint
 from langevin_qtm.data.files import open_dataset
 from langevin_qtm.data.runfile import load_run
 from langevin_qtm.errors import InputError
-from langevin_qtm.sampling import blocks
+from langevin_qtm.sampling import blocks, measurement
 from langevin_qtm.sampling import simulate as module
 from langevin_qtm.sampling.simulate import simulate
 from langevin_qtm.tasks import Threads
@@ -83,7 +83,7 @@ TRIED += [pytest.param(*pair, marks=pytest.mark.slow) for pair in RARELY]
 
 @pytest.mark.parametrize(("case", "stops"), TRIED)
 def test_stopped_runs_end_with_the_same_bits(tmp_path, monkeypatch, case, stops):
-    monkeypatch.setattr(module, "LOOK_STEPS", 64 * 64 * 8)  # a look every eight periods
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)  # a look every eight periods
     monkeypatch.setattr(blocks, "MAX_BLOCKS", 8)  # so that blocks are merged
     run = load(tmp_path, SHORT + CASES[case])
     whole = simulate(run.machine, run.solver)
@@ -154,7 +154,7 @@ def test_a_finished_run_grows(short, more):
 
 
 def test_a_run_that_was_good_enough_goes_on_to_a_smaller_error(short, monkeypatch):
-    monkeypatch.setattr(module, "LOOK_STEPS", 64 * 64 * 8)
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)
     (short / "run.toml").write_text(SHORT + "target_error = 0.006\n")
     assert command() == 0
     whole = open_dataset("out.nc")
@@ -166,7 +166,7 @@ def test_a_run_that_was_good_enough_goes_on_to_a_smaller_error(short, monkeypatc
 
 
 def test_a_run_stopped_where_it_is_good_enough_ends_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LOOK_STEPS", 64 * 64 * 8)
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)
     run, path = load(tmp_path, SHORT + "target_error = 0.01\n"), tmp_path / "state"
     whole = simulate(run.machine, run.solver)
     stopping = Stopping(path, whole.attrs["periods"])
