@@ -51,8 +51,8 @@ def _averages(plan: Plan, groups: int, periods: int) -> dict[str, FloatArray]:
     covariance, parts = start_covariance(plan.law, "steady", None), []
     for index in range(groups):
         group = new_group(plan, main_run().solver.seed, index, covariance)
-        group.advance(periods)
-        parts.append(period_averages(plan, group.take_totals()))
+        group.advance(plan.kernel_steps, periods)
+        parts.append(period_averages(plan, group.totals))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.main_job import group
+from benchmarks.main_job import group, main_plan
 from benchmarks.rounds import Line, fastest
 from benchmarks.timed import timed_simulate
 from langevin_qtm import Drive, DrudeLorentz, Machine, Ohmic, Reservoir
@@ -40,12 +40,12 @@ def threads(rounds: int = 9, periods: int = 300, groups: int = 4) -> list[Line]:
     groups : int
         Groups of 64 trajectories, shared among the threads.
     """
-    members = [group(index) for index in range(groups)]
+    members, steps = [group(index) for index in range(groups)], main_plan().kernel_steps
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         seconds = fastest(
             {
-                "one": lambda: list(one.map(Group.advance, members, repeat(periods))),
-                "two": lambda: list(two.map(Group.advance, members, repeat(periods))),
+                "one": lambda: list(one.map(Group.advance, members, repeat(steps), repeat(periods))),
+                "two": lambda: list(two.map(Group.advance, members, repeat(steps), repeat(periods))),
             },
             rounds,
         )
@@ -54,11 +54,11 @@ def threads(rounds: int = 9, periods: int = 300, groups: int = 4) -> list[Line]:
 
 def trajectories(rounds: int = 5, periods: int = 100, groups: int = 8) -> list[Line]:
     """Cost of a trajectory among many against one among 64, on one thread, parameters as in `threads`."""
-    members = [group(index) for index in range(groups)]
+    members, steps = [group(index) for index in range(groups)], main_plan().kernel_steps
     seconds = fastest(
         {
-            "few": lambda: members[0].advance(periods),
-            "many": lambda: [member.advance(periods) for member in members],
+            "few": lambda: members[0].advance(steps, periods),
+            "many": lambda: [member.advance(steps, periods) for member in members],
         },
         rounds,
     )

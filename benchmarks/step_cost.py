@@ -61,7 +61,7 @@ def _rates(rounds: int, periods: int, repeats: int) -> tuple[float, float, float
     dense, rows = banded(np.full((1, DENSE, COUNT), 0.5), COUNT), np.ones((COUNT + DENSE) * LANES)
     seconds = fastest(
         {
-            "step": lambda: trajectories.advance(periods),
+            "step": lambda: trajectories.advance(plan.kernel_steps, periods),
             "numpy": lambda: [generator.standard_normal(out=buffer) for _ in range(batches)],
             "own": lambda: [fill_normals(lanes, buffer) for _ in range(batches)],
             "peak": lambda: _horner(chains, 0.5, 20 * repeats),

@@ -63,7 +63,12 @@ def real_points() -> Iterator[Line]:
                 solved = sum(open_dataset(path).attrs["wall_seconds"] for path in folder.glob("*.nc"))
             yield Line(name, f"{count} workers: time", walls[count], "s")
             yield Line(name, f"{count} workers: solving", solved, "s")
-            yield Line(name, f"{count} workers: beside solving, a point", 1e3 * (count * walls[count] - solved) / POINTS, "ms")
+            yield Line(
+                name,
+                f"{count} workers: beside solving, a point",
+                1e3 * (count * walls[count] - solved) / POINTS,
+                "ms",
+            )
         yield Line(name, "efficiency of two workers", walls[1] / (2 * walls[2]), "")
         began = time.perf_counter()
         run_sweep(sweep, folder)

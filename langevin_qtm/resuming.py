@@ -26,8 +26,9 @@ from langevin_qtm.interruption import Interruption
 
 State = dict[str, np.ndarray]
 INTERVAL = 60.0  # seconds between checkpoints
-# Settings that say when to stop or how to compute, and change no step.
-FREE = ("periods", "target_error", "time_limit", "threads")
+# Settings that say when to stop or how to compute, and change no step; trajectories that are added begin at
+# the start, with random numbers of their own, and catch up.
+FREE = ("periods", "trajectories", "target_error", "time_limit", "threads")
 NOTHING = object()
 
 

@@ -1,4 +1,4 @@
-"""States of long runs: what a run hands out between two blocks, and takes back to go on undisturbed.
+"""States of long runs: what a run hands out between two rounds, and takes back to go on undisturbed.
 
 A state is a table of arrays. Where it is kept, and when, is up to a `Keeper`; results do not depend on it.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
 from langevin_qtm.errors import InputError
-from langevin_qtm.sampling.group import Group, Totals
+from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling.blocks import mark_count
+from langevin_qtm.sampling.group import Group
 
 State = dict[str, np.ndarray]
 
@@ -24,10 +27,10 @@ class Keeper(Protocol):
         """State to go on from, None to begin; from here on states are offered."""
 
     def offer(self, state: Callable[[], State]) -> None:
-        """Called between blocks; may keep the state, and may end the run by an exception."""
+        """Called between rounds; may keep the state, and may end the run by an exception."""
 
     def close(self, state: Callable[[], State]) -> None:
-        """Called when the last block is done."""
+        """Called when the last round is done."""
 
 
 class NoKeeper:
@@ -68,32 +71,34 @@ def require_same_steps(stored: np.ndarray, own: np.ndarray) -> None:
         )
 
 
-def groups_state(groups: list[Group], totals: list[Totals]) -> State:
-    """All groups between two blocks, stacked: (group, …) each; their own sums are empty then."""
+def groups_state(groups: list[Group], works: list[list[FloatArray]]) -> State:
+    """All groups between two rounds, and their works: stacked, (group, …), or one after another."""
     return {
+        "periods": np.array([group.periods for group in groups]),
         "rng": np.stack([group.rng for group in groups]),
         "drawn": np.stack([group.state for group in groups]),
         "window": np.stack([group.window for group in groups]),
         "window_periods": np.stack([group.window_periods for group in groups]),
         "window_sums": np.stack([group.window_sums for group in groups]),
-        "until_work": np.array([group.until_work for group in groups]),
-        "works": np.array([group.works for group in groups]),
-        "phase_totals": np.stack([total.phase for total in totals]),
-        "mean_totals": np.stack([total.mean for total in totals]),
-        "total_periods": np.array([total.periods for total in totals]),
+        "phase_totals": np.stack([group.totals.phase for group in groups]),
+        "mean_totals": np.stack([group.totals.mean for group in groups]),
+        "marks": np.array([mark for group in groups for mark in group.marks]),
+        "works": np.array([work for own in works for work in own]),
     }
 
 
-def restore_groups(state: State, groups: list[Group], totals: list[Totals]) -> None:
-    """Bring new groups into a state; arrays stay where they are in memory, aligned."""
-    for index, (group, total) in enumerate(zip(groups, totals, strict=True)):
+def restore_groups(state: State, groups: list[Group], works: list[list[FloatArray]]) -> None:
+    """Bring as many new groups as the state has into it; arrays stay where they are in memory, aligned."""
+    marks, noted = iter(state["marks"]), iter(state["works"])
+    for index, periods in enumerate(state["periods"].tolist()):
+        group = groups[index]
         group.rng[:] = state["rng"][index]
         group.state[:] = state["drawn"][index]
         group.window[:] = state["window"][index]
         group.window_periods[:] = state["window_periods"][index]
         group.window_sums[:] = state["window_sums"][index]
-        group.until_work = int(state["until_work"][index])
-        group.works = list(state["works"][index])
-        total.phase[:] = state["phase_totals"][index]
-        total.mean[:] = state["mean_totals"][index]
-        total.periods = int(state["total_periods"][index])
+        group.totals.phase[:] = state["phase_totals"][index]
+        group.totals.mean[:] = state["mean_totals"][index]
+        group.totals.periods = periods
+        group.marks = list(islice(marks, mark_count(periods)))
+        works[index] = list(islice(noted, periods // group.work_periods)) if group.work_periods else []

@@ -1,17 +1,14 @@
 """An ensemble over time: trajectories from any start through any protocol, moments at equidistant times.
 
-Where nothing repeats, the law of the steps is computed interval by interval, all groups of trajectories are
-taken through it, and it is forgotten. Moments at the end of an interval come from conditional means some
+Where nothing repeats, the law of the steps is computed for some intervals, all groups of trajectories are
+taken through them, and it is forgotten. Moments at the end of an interval come from conditional means some
 steps before it (see `moments`): products of what the state there predicts, plus what is known of the noise
 since.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -26,56 +23,30 @@ from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
 from langevin_qtm.progress import Progress, Report
 from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_same_steps
+from langevin_qtm.sampling.ensemble_law import PIECES, Grid, IntervalLaw, interval_laws
 from langevin_qtm.sampling.ensemble_start import ensemble_start
-from langevin_qtm.sampling.ensemble_steps import WorkPath, advance, slopes_of, split
-from langevin_qtm.sampling.factors import NEGLIGIBLE, StepFactors, factorised
+from langevin_qtm.sampling.ensemble_steps import Leg, Member, Sight, WorkPath, slopes_of, split, travel
+from langevin_qtm.sampling.factors import NEGLIGIBLE, factorised
 from langevin_qtm.sampling.noise_filter import NoiseFilter, fit_noise_filter
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.preparation import BAND_FACTOR, LOOK_AHEAD, RADIANS_PER_STEP, STEPS_PER_HARMONIC
+from langevin_qtm.sampling.rounds import Pace, map_chunks
 from langevin_qtm.sampling.settings import SimulateSettings
 from langevin_qtm.sampling.statistics import jackknife
-from langevin_qtm.sampling.step_law import Layout, StepLaw, law_of_steps, substep_edges
+from langevin_qtm.sampling.step_law import Layout, substep_edges
 from langevin_qtm.schema import assemble, mark_band_dependence
+from langevin_qtm.tasks import Engine
 
-PIECES = 2  # of each substep; the error estimate compares with 1
 BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
 RATE_SAMPLES = 64
-LISTS = ("rngs", "states", "samples", "works", "errors")  # of the ensemble, in a state of the run
+LISTS = ("samples", "works", "errors")  # of the ensemble, in a state of the run
+MOST_INTERVALS = 256  # whose laws are in memory at a time
 PATH_ARRAYS = ("history", "done", "slope")
 OBSERVED = "observed_"
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Times of the run.
-
-    Attributes
-    ----------
-    outputs : (time,) array
-        Where moments are taken, the start among them.
-    edges : (edge,) array
-        These and the events between them.
-    longest : float
-        Longest step.
-    substeps : (substep + 1,) array
-        Cut of every step.
-    look_ahead : float
-        Time over which moments look ahead, at most an interval.
-    """
-
-    outputs: FloatArray
-    edges: FloatArray
-    longest: float
-    substeps: FloatArray
-    look_ahead: float
-
-    def steps(self, start: float, stop: float) -> int:
-        """Steps between two edges."""
-        return max(1, int(np.ceil((stop - start) / self.longest - 1e-9)))
-
-
 def sample_protocol(
-    machine: Machine, settings: SimulateSettings, report: Report, keeper: Keeper
+    machine: Machine, settings: SimulateSettings, report: Report, keeper: Keeper, engine: Engine
 ) -> xr.Dataset:
     """Ensemble averages over time, from `settings.start_time` for `settings.duration`.
 
@@ -97,14 +68,14 @@ def sample_protocol(
         report(Progress("prepare", message="noise filters and start"))
         layout, grid = _prepared(machine, settings)
         run = _Ensemble(layout, grid, settings)
-        run.measure(report, keeper)
+        run.measure(engine, report, keeper)
         report(Progress("evaluate"))
     variables = run.observed() | run.final()
     coordinates: dict[str, np.ndarray] = {"time": grid.outputs}
     if settings.recording.trajectories:
         variables |= run.stored()
         coordinates["trajectory"] = np.arange(settings.recording.trajectories)
-    if run.paths:
+    if run.works:
         variables["trajectory_work"] = np.stack(run.works, axis=1)
         coordinates["sample"] = np.arange(settings.trajectories)
     attrs = {
@@ -188,16 +159,24 @@ class _Ensemble:
         kept = layout.carried
         self.coarse = self.covariance[np.ix_(kept, kept)]
         self.errors: list[float] = []
-        self.scale = np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300))
-        indices = range(settings.trajectories // LANES)
-        self.rngs = [seed_lanes(settings.seed, index) for index in indices]
-        self.states = [self._draw(rng) for rng in self.rngs]
+        self.members = [self._member(index) for index in range(settings.trajectories // LANES)]
         self.samples: list[FloatArray] = []
-        keeps_work, first = settings.recording.work, float(grid.edges[0])
-        self.paths = [WorkPath(layout, s, grid.longest, first) for s in self.states] if keeps_work else []
         self.works: list[FloatArray] = []
         self.results: list[dict[str, FloatArray]] = []
         self.place = 0  # intervals done
+
+    @property
+    def scale(self) -> FloatArray:
+        """Standard deviation of every variable, (state,)."""
+        return np.asarray(np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300)))
+
+    def _member(self, index: int) -> Member:
+        """A group with its random numbers at the start."""
+        rng, layout = seed_lanes(self.settings.seed, index), self.layout
+        state, first = self._draw(rng), float(self.grid.edges[0])
+        recording = self.settings.recording
+        path = WorkPath(layout, state, self.grid.longest, first) if recording.work else None
+        return Member(rng, state, path, 0 if index else recording.trajectories, layout.bodies)
 
     def _draw(self, rng: np.ndarray) -> FloatArray:
         """States (carried, lane) from the law at the start."""
@@ -209,26 +188,26 @@ class _Ensemble:
         fill_normals(rng, draws)
         return self.mean[kept][:, None] + root @ draws.reshape(len(kept), LANES)
 
-    def measure(self, report: Report, keeper: Keeper) -> None:
-        """Observables with errors at each output time."""
-        grid, threads = self.grid, self.settings.threads or os.cpu_count() or 1
-        steps = fingerprint([self.mean, self.covariance, self.states[0], grid.edges, grid.substeps])
+    def measure(self, engine: Engine, report: Report, keeper: Keeper) -> None:
+        """Observables with errors at each output time, round by round."""
+        grid, pace, start = self.grid, Pace(), float(self.grid.edges[0])
+        steps = fingerprint([self.mean, self.covariance, self.members[0].state, grid.edges, grid.substeps])
         state = keeper.recall()
         if state is None:
-            self._observe(grid.edges[0], self.states, np.zeros((len(self.layout.carried),) * 2))
+            rows, nothing = self._rows(start), np.zeros((len(self.layout.carried),) * 2)
+            self._observe(start, [m.see(rows @ m.state) for m in self.members], nothing)
         else:
             require_same_steps(state["steps"], steps)
             self._restore(state)
-        intervals = list(pairwise(grid.edges))
-        with ThreadPoolExecutor(min(threads, len(self.states))) as pool:
-            while self.place < len(intervals):
-                start, stop = intervals[self.place]
-                found = self._interval(pool, start, stop)
-                if stop in grid.outputs:  # exactly: an event may be as close as rounding
-                    self._observe(stop, *found)
-                self.place += 1
-                report(Progress("measure", self.place, len(intervals), f"t = {stop:.4g}"))
-                keeper.offer(lambda: self._state(steps))
+        intervals = [(float(a), float(b)) for a, b in pairwise(grid.edges)]
+        while self.place < len(intervals):
+            count = pace.begin(min(len(intervals) - self.place, MOST_INTERVALS), engine.round_seconds)
+            self._round(engine, intervals[self.place : self.place + count])
+            pace.end(count)
+            self.place += count
+            reached = intervals[self.place - 1][1]
+            report(Progress("measure", self.place, len(intervals), f"t = {reached:.4g}"))
+            keeper.offer(lambda: self._state(steps))
         keeper.close(lambda: self._state(steps))
 
     def observed(self) -> dict[str, FloatArray]:
@@ -238,88 +217,90 @@ class _Ensemble:
     def _state(self, steps: np.ndarray) -> State:
         """All that the rest of the run depends on."""
         lists = {name: np.array(getattr(self, name)) for name in LISTS}
-        arrays = {name: getattr(self, name) for name in ("mean", "covariance", "coarse", "scale")}
-        works = {f"path_{name}": np.array([getattr(p, name) for p in self.paths]) for name in PATH_ARRAYS}
+        arrays = {name: getattr(self, name) for name in ("mean", "covariance", "coarse")}
+        members = {name: np.array([getattr(m, name) for m in self.members]) for name in ("rng", "state")}
+        paths = [m.path for m in self.members if m.path is not None]
+        works = {f"path_{name}": np.array([getattr(p, name) for p in paths]) for name in PATH_ARRAYS}
         observed = {f"{OBSERVED}{name}": values for name, values in self.observed().items()}
-        return {"steps": steps, "place": np.array(self.place), **lists, **arrays, **works, **observed}
+        place = np.array(self.place)
+        return {"steps": steps, "place": place, **lists, **arrays, **members, **works, **observed}
 
     def _restore(self, state: State) -> None:
+        self._require_same_trajectories(len(state["rng"]) * LANES)
         self.place = int(state["place"])
-        self.mean, self.covariance = state["mean"], state["covariance"]
-        self.coarse, self.scale = state["coarse"], state["scale"]
+        self.mean, self.covariance, self.coarse = state["mean"], state["covariance"], state["coarse"]
         for name in LISTS:
             setattr(self, name, list(state[name]))
-        for name in PATH_ARRAYS:
-            for path, value in zip(self.paths, state[f"path_{name}"], strict=True):
-                setattr(path, name, value)
+        for index, member in enumerate(self.members):
+            member.rng, member.state = state["rng"][index], state["state"][index]
+            if member.path is not None:
+                for name in PATH_ARRAYS:
+                    setattr(member.path, name, state[f"path_{name}"][index])
         observed = {k.removeprefix(OBSERVED): v for k, v in state.items() if k.startswith(OBSERVED)}
         times = range(len(next(iter(observed.values()))))
         self.results = [{name: values[i] for name, values in observed.items()} for i in times]
 
-    def _interval(
-        self, pool: ThreadPoolExecutor, start: float, stop: float
-    ) -> tuple[list[FloatArray], FloatArray]:
-        """Advance all trajectories; conditional means at the end, and covariance of what they leave out."""
-        layout, kept = self.layout, self.layout.carried
-        steps = self.grid.steps(start, stop)
-        step = (stop - start) / steps
-        starts = start + step * np.arange(steps, dtype=float)
-        # at a jump, couplings of the last step are those before it: Gauss nodes never touch the ends
-        law = law_of_steps(layout, starts, step, self.grid.substeps)
-        jump = self._jump(stop)[np.ix_(kept, kept)]
-        self._carry_law(law, starts, step, jump)
-        ahead = min(steps, max(1, int(self.grid.look_ahead / step)))
-        flow, noise = np.eye(len(kept)), np.zeros((len(kept),) * 2)
-        for k in range(steps - ahead, steps):
-            one = law.propagator[k][np.ix_(kept, kept)]
-            flow, noise = (
-                one @ flow,
-                one @ noise @ one.T + law.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)],
+    def _require_same_trajectories(self, kept: int) -> None:
+        """Refuse a state of fewer or more trajectories: errors of what was observed need each of them.
+
+        Raises
+        ------
+        InputError
+        """
+        asked = self.settings.trajectories
+        if asked != kept:
+            raise InputError(
+                f"`solver.trajectories` = {asked} is not the {kept} trajectories that the checkpoint has, "
+                "and a run with `solver.duration` takes in no others on its way: restore it, or run another "
+                "`solver.seed` into another output, and average the two."
             )
-        scale = np.maximum(
-            self.scale, np.sqrt(np.maximum(law.covariance.sum(axis=0).max(axis=0).diagonal(), 1e-300))
-        )
+
+    def _round(self, engine: Engine, intervals: list[tuple[float, float]]) -> None:
+        """Law of some intervals, all trajectories through them, and what is seen at their ends."""
+        laws = map_chunks(engine, interval_laws, intervals, (self.layout, self.grid))
+        prepared = [self._leg(law) for law in laws]
+        legs = [leg for leg, _ in prepared]
+        found = map_chunks(engine, travel, self.members, legs)
+        self.members = [member for member, _ in found]
+        seen = zip(*(sights for _, sights in found), strict=True)
+        ends = [(law.stop, *each) for law, each in zip(laws, prepared, strict=True)]
+        outputs = [(stop, noise) for stop, leg, noise in ends if leg.view is not None]
+        for (stop, noise), sights in zip(outputs, seen, strict=True):
+            self._observe(stop, list(sights), noise)
+
+    def _leg(self, interval: IntervalLaw) -> tuple[Leg, FloatArray]:
+        """The interval for trajectories, and the covariance that conditional means at its end leave out."""
+        kept, law = self.layout.carried, interval.law
+        jump = self._jump(interval.stop)[np.ix_(kept, kept)]
+        self._carry_law(interval, jump)
+        noise = np.sqrt(np.maximum(law.covariance.sum(axis=0).max(axis=0).diagonal(), 1e-300))
         total = (self.grid.edges[-1] - self.grid.edges[0]) / self.grid.longest
-        factors = factorised(law, scale, NEGLIGIBLE / max(1e3, total))
-        early, late = split(factors, steps - ahead)
-        paths: list[WorkPath | None] = [*self.paths] or [None] * len(self.states)
-        slopes = slopes_of(layout, starts + step / 2)
-        first, rest = slopes[: steps - ahead], slopes[steps - ahead :]
-
-        def moved_on(part: StepFactors, along: FloatArray, i: int) -> FloatArray:
-            return advance(part, self.states[i], self.rngs[i], along, paths[i])
-
-        self.states = list(pool.map(lambda i: moved_on(early, first, i), range(len(self.states))))
-        predicted = [jump @ flow @ state for state in self.states]
-        moved = pool.map(lambda i: moved_on(late, rest, i), range(len(self.states)))
-        self.states = [jump @ state for state in moved]
-        return predicted, jump @ noise @ jump.T
+        factors = factorised(law, np.maximum(self.scale, noise), NEGLIGIBLE / max(1e3, total))
+        slopes = slopes_of(self.layout, interval.starts + interval.step / 2)
+        early, late = split(factors, slopes, law.steps - interval.ahead)
+        ahead = interval.late.then(jump)
+        is_output = interval.stop in self.grid.outputs  # exactly: an event may be as close as rounding
+        view = self._rows(interval.stop) @ ahead.flow if is_output else None
+        changes = not np.array_equal(jump, np.eye(len(kept)))
+        return Leg(early, late, view, jump if changes else None), ahead.noise
 
     def _jump(self, at: float) -> FloatArray:
         """What an event does to the state."""
         changes, later = self.layout.embedding.machine.coupling_jumps(at)
-        if self.paths and np.any(changes):
+        if self.settings.recording.work and np.any(changes):
             raise InputError(
                 f"`solver.recording.work` does not know the work of the coupling that jumps at t = {at:g}; "
                 "use a smooth envelope."
             )
         return self.layout.jump(changes, later)
 
-    def _carry_law(self, law: StepLaw, starts: FloatArray, step: float, jump: FloatArray) -> None:
-        """Covariance by these steps, and by steps of half as many substeps: their difference is the error."""
-        kept = self.layout.carried
-        rough = law_of_steps(self.layout, starts, step, self.grid.substeps[::PIECES])
-        fine, coarse = self.covariance[np.ix_(kept, kept)], self.coarse
-        mean = self.mean[kept]
-        for k in range(len(starts)):
-            one, other = law.propagator[k][np.ix_(kept, kept)], rough.propagator[k][np.ix_(kept, kept)]
-            mean = one @ mean
-            fine = one @ fine @ one.T + law.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
-            coarse = other @ coarse @ other.T + rough.covariance[:, k].sum(axis=0)[np.ix_(kept, kept)]
-        fine, self.coarse = jump @ fine @ jump.T, jump @ coarse @ jump.T
+    def _carry_law(self, interval: IntervalLaw, jump: FloatArray) -> None:
+        """Law by these steps, and covariance by half as many substeps: their difference is the error."""
+        kept, whole = self.layout.carried, interval.whole.then(jump)
+        fine = whole.covariance(self.covariance[np.ix_(kept, kept)])
+        self.coarse = interval.coarse.then(jump).covariance(self.coarse)
         self.covariance[np.ix_(kept, kept)] = fine
-        self.mean[kept] = jump @ mean
-        self.scale = np.sqrt(np.maximum(self.covariance.diagonal(), 1e-300))
+        self.mean[kept] = whole.mean(self.mean[kept])
         positions = slice(0, self.layout.bodies)
         change = np.abs(self.coarse - fine)[positions].max(axis=1)
         self.errors.append(float((change / np.abs(fine)[positions].max(axis=1)).max()))
@@ -328,23 +309,26 @@ class _Ensemble:
         """Largest relative change of covariances when substeps are halved."""
         return max(self.errors, default=0.0)
 
-    def _observe(self, t: float, predicted: list[FloatArray], noise: FloatArray) -> None:
-        """Averages over trajectories and their standard errors; samples and works where wanted."""
-        layout, kept = self.layout, self.layout.carried
-        at, bodies = np.array([t]), self.layout.bodies
+    def _rows(self, t: float) -> FloatArray:
+        """Positions, velocities and forces on the carried variables, (row, carried)."""
+        layout, bodies = self.layout, self.layout.bodies
         rows = np.zeros((2 * bodies + layout.contacts, layout.size))
         rows[np.arange(2 * bodies), np.arange(2 * bodies)] = 1.0
         for c in range(layout.contacts):
-            rows[2 * bodies + c] = layout.force_row(c, at)[0]
-        rows = rows[:, kept]
-        means = np.concatenate([rows @ state for state in predicted], axis=1).T  # (trajectory, row)
+            rows[2 * bodies + c] = layout.force_row(c, np.array([t]))[0]
+        return rows[:, layout.carried]
+
+    def _observe(self, t: float, sights: list[Sight], noise: FloatArray) -> None:
+        """Averages over trajectories and their standard errors; samples and works where wanted."""
+        layout, bodies, rows = self.layout, self.layout.bodies, self._rows(t)
+        means = np.concatenate([sight.means for sight in sights])
         known = rows @ noise @ rows.T
         for c in range(layout.contacts):
-            known[bodies : 2 * bodies, 2 * bodies + c] += layout.kicks(c, at)[0]
+            known[bodies : 2 * bodies, 2 * bodies + c] += layout.kicks(c, np.array([t]))[0]
         if self.settings.recording.trajectories:
-            self.samples.append(self.states[0][: 2 * bodies, : self.settings.recording.trajectories].copy())
-        if self.paths:
-            self.works.append(np.concatenate([path.work() for path in self.paths]))
+            self.samples.append(sights[0].sample)
+        if self.settings.recording.work:
+            self.works.append(np.concatenate([s.work for s in sights if s.work is not None]))
         samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
         values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
         self.results.append({**values, **{f"{name}_se": error for name, error in errors.items()}})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling import paths
 from langevin_qtm.sampling.factors import StepFactors
 from langevin_qtm.sampling.normals import LANES
+from langevin_qtm.sampling.paths import PathSteps, path_steps
 from langevin_qtm.sampling.step_law import Layout
 
 
@@ -53,27 +57,116 @@ def slopes_of(layout: Layout, times: FloatArray) -> FloatArray:
     return np.stack([c.coupling_rates(times) for c in layout.embedding.machine.contacts], axis=1)
 
 
-def advance(
-    factors: StepFactors, state: FloatArray, rng: np.ndarray, slopes: FloatArray, path: WorkPath | None
-) -> FloatArray:
-    """One group, (carried, lane), through all steps; its work is added to `path`, if any."""
-    if not len(factors.drift):
-        return state
-    contacts, bodies = slopes.shape[1:]
-    if path is not None:
-        history, done, delayed = path.history, path.done, path.delay(slopes)
-    else:
-        history, done = np.zeros((4 * bodies + contacts) * LANES), np.zeros(bodies * LANES)
-        delayed = np.zeros_like(slopes)
-    return paths.advance(factors, state, rng, delayed, history, done)
+@dataclass(frozen=True)
+class Stretch:
+    """Some steps of an interval, and ġ in the middle of each."""
+
+    steps: PathSteps
+    slopes: FloatArray
 
 
-def split(factors: StepFactors, place: int) -> tuple[StepFactors, StepFactors]:
-    """The steps before a place, and those from it on."""
-    shared = factors.decay, factors.filter_noise, factors.blocks
-    return tuple(  # type: ignore[return-value]
-        StepFactors(
-            np.ascontiguousarray(factors.drift[part]), np.ascontiguousarray(factors.noise[part]), *shared
+@dataclass(frozen=True)
+class Leg:
+    """An interval as trajectories go through it.
+
+    Attributes
+    ----------
+    early : Stretch or None
+        Steps up to where moments look ahead from.
+    late : Stretch
+        The rest.
+    view : (row, carried) array or None
+        From the state between both to conditional means at the end; absent where nothing is observed.
+    jump : (carried, carried) array or None
+        What an event at the end does to the state.
+    """
+
+    early: Stretch | None
+    late: Stretch
+    view: FloatArray | None
+    jump: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen of a group at an output time.
+
+    Attributes
+    ----------
+    means : (lane, row) array
+        Conditional means of positions, velocities and forces.
+    sample : (2 oscillator, stored lane) array
+        Positions and velocities of the first trajectories.
+    work : (lane, oscillator) array or None
+        Since the start, where it is wanted.
+    """
+
+    means: FloatArray
+    sample: FloatArray
+    work: FloatArray | None
+
+
+@dataclass
+class Member:
+    """64 trajectories in the course of a run over time.
+
+    Attributes
+    ----------
+    rng : (4 * LANES,) uint64 array
+    state : (carried, lane) array
+    path : WorkPath or None
+        Where work is wanted.
+    stored : int
+        Trajectories whose positions and velocities are wanted.
+    bodies : int
+    """
+
+    rng: np.ndarray
+    state: FloatArray
+    path: WorkPath | None
+    stored: int
+    bodies: int
+
+    def see(self, means: FloatArray) -> Sight:
+        """The group at an output time, with its conditional means (row, lane)."""
+        sample = self.state[: 2 * self.bodies, : self.stored].copy()
+        return Sight(means.T, sample, None if self.path is None else self.path.work())
+
+    def travel(self, leg: Leg) -> Sight | None:
+        """Go through an interval; what is seen at its end."""
+        if leg.early is not None:
+            self._advance(leg.early)
+        means = None if leg.view is None else leg.view @ self.state
+        self._advance(leg.late)
+        if leg.jump is not None:
+            self.state = leg.jump @ self.state
+        return None if means is None else self.see(means)
+
+    def _advance(self, stretch: Stretch) -> None:
+        contacts, bodies = stretch.slopes.shape[1:]
+        if self.path is not None:
+            history, done, slopes = self.path.history, self.path.done, self.path.delay(stretch.slopes)
+        else:
+            history, done = np.zeros((4 * bodies + contacts) * LANES), np.zeros(bodies * LANES)
+            slopes = np.zeros_like(stretch.slopes)
+        self.state = paths.advance(stretch.steps, self.state, self.rng, slopes, history, done)
+
+
+def travel(members: Sequence[Member], legs: Sequence[Leg]) -> list[tuple[Member, list[Sight]]]:
+    """Groups through intervals, and what is seen on the way: a task of the engine."""
+    found = [(member, [member.travel(leg) for leg in legs]) for member in members]
+    return [(member, [sight for sight in seen if sight is not None]) for member, seen in found]
+
+
+def split(factors: StepFactors, slopes: FloatArray, place: int) -> tuple[Stretch | None, Stretch]:
+    """The steps before a place, if there are any, and those from it on."""
+    early, late = (
+        Stretch(
+            path_steps(replace(factors, drift=factors.drift[part], noise=factors.noise[part])), slopes[part]
         )
+        if len(slopes[part])
+        else None
         for part in (slice(0, place), slice(place, None))
     )
+    assert late is not None
+    return early, late

@@ -1,18 +1,21 @@
-"""One group of 64 trajectories: its arrays, and what has been accumulated."""
+"""One group of 64 trajectories: its arrays, what has been accumulated, and how it advances."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langevin_qtm.physics.conventions import FloatArray
+from langevin_qtm.sampling import blocks
 from langevin_qtm.sampling.kernel import run_periods
 from langevin_qtm.sampling.moments import MomentPlan
 from langevin_qtm.sampling.normals import LANES, fill_normals, seed_lanes
 from langevin_qtm.sampling.reduction import ReducedLaw
-from langevin_qtm.sampling.row_maps import BandedMaps, banded, whole_blocks, zero_rows
+from langevin_qtm.sampling.row_maps import BandedMaps, aligned, banded, whole_blocks, zero_rows
 from langevin_qtm.sampling.step_law import StepLaw
 
 
@@ -94,11 +97,68 @@ class Plan:
         """From r̃ to conditional means."""
         return banded(self.moments.reduced_rows, whole_blocks(self.reduced.size))
 
+    @cached_property
+    def kernel_steps(self) -> Steps:
+        """What trajectories need to advance."""
+        moments = self.moments
+        return Steps(
+            self.reduced.normals,
+            self.maps,
+            self.look_maps,
+            self.moment_maps,
+            self.slopes,
+            moments.slots,
+            moments.phase_pairs,
+            moments.mean_pairs,
+            watched_weights(self),
+        )
+
     @property
     def sources(self) -> int:
         """Rows of normals, r̃ and zeros that maps are applied to."""
         size, normals = self.reduced.size, self.reduced.normals
         return max(whole_blocks(normals + size), normals + whole_blocks(size))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What trajectories need of a plan to advance: all numbers of the kernel, and nothing that is recomputed.
+
+    Attributes
+    ----------
+    normals : int
+        Drawn in a step.
+    maps, look_maps, moment_maps : BandedMaps
+        As in `Plan`.
+    slopes : (phase, driven, oscillator) array
+    slots, phase_pairs, mean_pairs
+        As in `MomentPlan`.
+    weights : (observable, phase * pair) array
+        From sums by phase to the local powers and position covariances that must not drift.
+    """
+
+    normals: int
+    maps: BandedMaps
+    look_maps: BandedMaps
+    moment_maps: BandedMaps
+    slopes: FloatArray
+    slots: NDArray[np.intp]
+    phase_pairs: NDArray[np.intp]
+    mean_pairs: NDArray[np.intp]
+    weights: FloatArray
+
+
+def watched_weights(plan: Plan) -> FloatArray:
+    """`Steps.weights`: known constants are left out, since only changes count."""
+    moments, times = plan.moments, plan.moments.times
+    first, pairs = len(moments.position_pairs), len(moments.phase_pairs)
+    weights = np.zeros((plan.bodies + first, len(times), pairs))
+    for index, (body, contact) in enumerate(moments.contact_pairs):
+        rates = plan.law.machine.contacts[contact].coupling_rates(times)
+        weights[body, :, first + index] = -rates[:, body]
+    for index in range(first):
+        weights[plan.bodies + index, :, index] = 1.0
+    return weights.reshape(len(weights), -1) / len(times)
 
 
 @dataclass
@@ -109,82 +169,87 @@ class Totals:
     mean: FloatArray
     periods: int = 0
 
-    @classmethod
-    def empty(cls, plan: Plan) -> Totals:
-        """Zeros."""
-        moments = plan.moments
-        phases, pairs = len(moments.times), len(moments.phase_pairs)
-        by_phase = zero_rows(phases * pairs).reshape(phases, pairs, LANES)
-        return cls(by_phase, zero_rows(len(moments.mean_pairs)).reshape(-1, LANES))
-
 
 @dataclass
 class Group:
-    """State of 64 trajectories in the course of a run."""
+    """64 trajectories in the course of a run: after so many periods the same bits, however they came there.
 
-    plan: Plan
+    Arrays are changed in place, and begin at a cache line; those that arrive from elsewhere are moved to one.
+
+    Attributes
+    ----------
+    rng : (4 * LANES,) uint64 array
+    state : flat array
+        Rows of the kernel.
+    totals : Totals
+        Since the start.
+    window, window_periods, window_sums
+        Work in windows, as in the kernel.
+    work_periods : int or None
+        Periods after which the work since the start is noted, again and again.
+    works : list of (oscillator, lane) arrays
+        What was noted, until somebody collects it.
+    marks : list of (observable, lane) arrays
+        Sums since the start at the ends of equal blocks of periods, see `blocks`.
+    """
+
     rng: np.ndarray
     state: FloatArray
+    totals: Totals
+    window: FloatArray
+    window_periods: NDArray[np.int_]
+    window_sums: FloatArray
     work_periods: int | None = None
-    totals: Totals = field(init=False)
+    works: list[FloatArray] = field(default_factory=list)
+    marks: list[FloatArray] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.works: list[FloatArray] = []
-        self.until_work = self.work_periods or 0
-        self.reset()
+    def __setstate__(self, arrived: dict[str, Any]) -> None:
+        self.__dict__ |= arrived
+        for name in ("state", "window", "window_sums"):
+            setattr(self, name, aligned(getattr(self, name)))
+        self.totals = Totals(aligned(self.totals.phase), aligned(self.totals.mean), self.totals.periods)
 
-    def reset(self) -> None:
-        """Forget what was accumulated."""
-        self.totals = Totals.empty(self.plan)
-        channels = self.plan.bodies + 1
-        self.window = zero_rows(2 * channels)
-        self.window_periods = np.array([self.plan.window, 0, 0])
-        self.window_sums = zero_rows(3 * channels)
-
-    def take_totals(self) -> Totals:
-        """Hand over the sums of moments since the last call, and start new ones."""
-        taken, self.totals = self.totals, Totals.empty(self.plan)
-        return taken
+    @property
+    def periods(self) -> int:
+        """Periods since the start."""
+        return self.totals.periods
 
     def work_done(self) -> FloatArray:
         """Work since the start, (oscillator, lane): that of finished windows, and of the current one."""
-        rows = self.plan.bodies * LANES
-        return (self.window_sums[:rows] + self.window[:rows]).reshape(self.plan.bodies, LANES)
+        rows = self.window.size // 2 - LANES
+        return (self.window_sums[:rows] + self.window[:rows]).reshape(-1, LANES)
 
-    def window_works(self) -> FloatArray:
-        """Work in each window of `work_periods` periods, (lane, window, oscillator)."""
-        return np.diff(self.works, axis=0, prepend=0.0 * self.works[0][None]).transpose(2, 0, 1)
-
-    def advance(self, periods: int) -> None:
-        """Run whole periods, and note the work where that is wanted; releases the interpreter lock."""
-        if self.work_periods is None:
-            self._run(periods)
-            return
-        while periods:
-            piece = min(periods, self.until_work)
-            self._run(piece)
-            periods, self.until_work = periods - piece, self.until_work - piece
-            if not self.until_work:
+    def advance(self, steps: Steps, periods: int) -> None:
+        """Run so many periods more, and note what is due on the way; releases the interpreter lock."""
+        end = self.periods + periods
+        while self.periods < end:
+            stop = min(end, blocks.next_mark(self.periods))
+            if self.work_periods is not None:
+                stop = min(stop, (self.periods // self.work_periods + 1) * self.work_periods)
+            self.run(steps, stop - self.periods)
+            if self.work_periods is not None and stop % self.work_periods == 0:
                 self.works.append(self.work_done())
-                self.until_work = self.work_periods
+            if blocks.is_mark(stop):
+                sums = self.totals.phase.reshape(-1, LANES)
+                self.marks = blocks.with_mark(self.marks, steps.weights @ sums)
 
-    def _run(self, periods: int) -> None:
-        plan, moments = self.plan, self.plan.moments
+    def run(self, steps: Steps, periods: int) -> None:
+        """Run so many periods more and note nothing."""
         run_periods(
             periods,
             self.rng,
             self.state,
-            plan.reduced.normals,
-            plan.maps.matrices,
-            plan.maps.bands,
-            plan.look_maps.matrices,
-            plan.look_maps.bands,
-            plan.slopes,
-            plan.moment_maps.matrices,
-            plan.moment_maps.bands,
-            moments.slots,
-            moments.phase_pairs,
-            moments.mean_pairs,
+            steps.normals,
+            steps.maps.matrices,
+            steps.maps.bands,
+            steps.look_maps.matrices,
+            steps.look_maps.bands,
+            steps.slopes,
+            steps.moment_maps.matrices,
+            steps.moment_maps.bands,
+            steps.slots,
+            steps.phase_pairs,
+            steps.mean_pairs,
             self.totals.phase.reshape(-1),
             self.totals.mean.reshape(-1),
             self.window,
@@ -216,7 +281,20 @@ def new_group(
     state = zero_rows(2 * sources + seen)
     first = reduced.normals * LANES
     state[first : first + reduced.size * LANES] = gaussian_draws(rng, drawn).ravel()
-    return Group(plan, rng, state, work_periods)
+    moments, channels = plan.moments, plan.bodies + 1
+    phases, pairs = len(moments.times), len(moments.phase_pairs)
+    return Group(
+        rng,
+        state,
+        Totals(
+            zero_rows(phases * pairs).reshape(phases, pairs, LANES),
+            zero_rows(len(moments.mean_pairs)).reshape(-1, LANES),
+        ),
+        zero_rows(2 * channels),
+        np.array([plan.window, 0, 0]),
+        zero_rows(3 * channels),
+        work_periods,
+    )
 
 
 def gaussian_draws(rng: np.ndarray, covariance: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 from langevin_qtm.physics import thermodynamics
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.group import Group, Plan, Totals
+from langevin_qtm.sampling.normals import LANES
 from langevin_qtm.sampling.products import products
 from langevin_qtm.sampling.stationarity import residuals
 from langevin_qtm.sampling.statistics import without_residuals
@@ -93,7 +94,7 @@ def window_moments(groups: list[Group]) -> FloatArray | None:
     count = int(groups[0].window_periods[2])
     if count < 4:
         return None
-    channels = groups[0].plan.bodies + 1
+    channels = groups[0].window.size // (2 * LANES)
     sums = np.concatenate([group.window_sums.reshape(3, channels, -1) for group in groups], axis=2)
     return sums.transpose(2, 0, 1) / np.array([count, count, count - 1])[None, :, None]
 

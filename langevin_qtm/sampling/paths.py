@@ -16,7 +16,7 @@ from langevin_qtm.compiled import compiled, fma
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.factors import StepFactors
 from langevin_qtm.sampling.normals import LANES, fill_rows
-from langevin_qtm.sampling.row_maps import apply, banded, whole_blocks, zero_rows
+from langevin_qtm.sampling.row_maps import BandedMaps, apply, banded, whole_blocks, zero_rows
 
 
 @dataclass
@@ -40,8 +40,32 @@ class Record:
 NOTHING = Record(np.zeros((0, 1, 1)), 1)
 
 
+@dataclass(frozen=True)
+class PathSteps:
+    """Steps as the kernel takes them: arguments of `run_path`, and rows in all."""
+
+    onward: BandedMaps
+    fresh: BandedMaps
+    decay: FloatArray
+    normals: int
+    room: int
+
+
+def path_steps(factors: StepFactors) -> PathSteps:
+    """Steps of factors, made once for all groups that go through them."""
+    dense, carried = factors.drift.shape[1:]
+    sources = whole_blocks(carried + factors.normals)
+    return PathSteps(
+        banded(np.concatenate([factors.drift, factors.noise], axis=2), sources),
+        banded(factors.filter_noise[None], whole_blocks(factors.normals)),
+        factors.decay,
+        factors.normals,
+        sources + max(dense, len(factors.decay)),
+    )
+
+
 def advance(
-    factors: StepFactors,
+    steps: PathSteps,
     state: FloatArray,
     rng: np.ndarray,
     slopes: FloatArray,
@@ -49,23 +73,20 @@ def advance(
     work: FloatArray,
     record: Record = NOTHING,
 ) -> FloatArray:
-    """One group, (carried, lane), through all steps of the factors; other arguments as in `run_path`."""
-    carried, dense = len(state), factors.drift.shape[1]
-    sources = whole_blocks(carried + factors.normals)
-    rows = zero_rows(sources + max(dense, len(factors.decay))).reshape(-1, LANES)
+    """One group, (carried, lane), through all steps; other arguments as in `run_path`."""
+    carried = len(state)
+    rows = zero_rows(steps.room).reshape(-1, LANES)
     rows[:carried] = state
-    onward = banded(np.concatenate([factors.drift, factors.noise], axis=2), sources)
-    fresh = banded(factors.filter_noise[None], whole_blocks(factors.normals))
     run_path(
         rng,
         rows.reshape(-1),
         carried,
-        factors.normals,
-        onward.matrices,
-        onward.bands,
-        fresh.matrices,
-        fresh.bands,
-        factors.decay,
+        steps.normals,
+        steps.onward.matrices,
+        steps.onward.bands,
+        steps.fresh.matrices,
+        steps.fresh.bands,
+        steps.decay,
         slopes,
         history,
         work,

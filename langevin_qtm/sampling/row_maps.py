@@ -28,6 +28,13 @@ def zero_rows(count: int) -> FloatArray:
     return room[first : first + count * LANES]
 
 
+def aligned(rows: FloatArray) -> FloatArray:
+    """Rows of any shape in a new array at the start of a cache line."""
+    moved = zero_rows(rows.size // LANES).reshape(rows.shape)
+    moved[...] = rows
+    return moved
+
+
 @dataclass(frozen=True)
 class BandedMaps:
     """Matrices as the kernel takes them.

@@ -13,7 +13,7 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.sampling.factors import step_factors
 from langevin_qtm.sampling.group import Plan, gaussian_draws
 from langevin_qtm.sampling.normals import LANES, seed_lanes
-from langevin_qtm.sampling.paths import Record, advance
+from langevin_qtm.sampling.paths import Record, advance, path_steps
 from langevin_qtm.sampling.settings import Recording
 
 STREAM = 2**40  # index of their random numbers, beyond any group that is averaged
@@ -36,12 +36,12 @@ def sample_trajectories(plan: Plan, recording: Recording, seed: int, covariance:
     record = Record(np.full((count, rows, max(1, lanes)), np.nan), stride)
     if not count:
         return record
-    factors, rng = step_factors(plan.law), seed_lanes(seed, STREAM)
+    steps, rng = path_steps(step_factors(plan.law)), seed_lanes(seed, STREAM)
     state = gaussian_draws(rng, covariance)
     history = np.concatenate([*[state[: plan.bodies]] * 4, np.zeros((plan.contacts, LANES))]).ravel()
     slopes, work = np.zeros((plan.law.steps, plan.contacts, plan.bodies)), np.zeros(plan.bodies * LANES)
     for _ in range(recording.periods):
-        state = advance(factors, state, rng, slopes, history, work, record)
+        state = advance(steps, state, rng, slopes, history, work, record)
     return record
 
 

@@ -3,10 +3,12 @@
 import itertools
 import re
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from helpers.disturbed import COUNTS, STEADY, TEXT, differences, differing_from
+from helpers.engines import Elsewhere
 
 from langevin_qtm import resuming
 from langevin_qtm.cli import main
@@ -14,8 +16,10 @@ from langevin_qtm.data.checkpoint import read_checkpoint, write_checkpoint
 from langevin_qtm.data.files import open_dataset
 from langevin_qtm.data.runfile import load_run
 from langevin_qtm.errors import InputError
+from langevin_qtm.sampling import blocks, measurement
 from langevin_qtm.sampling import simulate as module
 from langevin_qtm.sampling.simulate import simulate
+from langevin_qtm.tasks import Threads
 
 SHORT = TEXT.replace("128", "64")
 CASES = {
@@ -25,6 +29,9 @@ CASES = {
     "time": "duration = 4.0\npoints = 21\nrecording = { work = true, trajectories = 3 }\n",
     "protocol": "duration = 4.0\npoints = 21\nstart = { kind = 'factorised', temperature = 0.3 }\n",
 }
+
+
+SHORT_ROUNDS = Threads(1, round_seconds=0.0)  # a period, or an interval, each
 
 
 class Stop(Exception):
@@ -59,16 +66,16 @@ def load(folder, text):
 
 
 def after_stops(run, path, stops):
-    """Dataset of a run that is stopped after so many blocks each time; how often it was."""
+    """Dataset of a run that is stopped after so many rounds each time; how often it was."""
     for count, stop in enumerate(stops):
         try:
-            return simulate(run.machine, run.solver, keeper=Stopping(path, stop)), count
+            return simulate(run.machine, run.solver, keeper=Stopping(path, stop), engine=SHORT_ROUNDS), count
         except Stop:
             pass
     raise AssertionError("the stops do not suffice")
 
 
-STOPS = {"early": [1, 7, 3, 99], "last": [20, 99], "often": itertools.repeat(4)}
+STOPS = {"early": [1, 7, 3, 9999], "last": [20, 9999], "often": itertools.repeat(40)}
 RARELY = [("transient", "early"), ("periods", "last"), ("target", "often"), ("time", "last")]
 TRIED = [(case, "early") for case in CASES if case != "transient"]
 TRIED += [pytest.param(*pair, marks=pytest.mark.slow) for pair in RARELY]
@@ -76,8 +83,8 @@ TRIED += [pytest.param(*pair, marks=pytest.mark.slow) for pair in RARELY]
 
 @pytest.mark.parametrize(("case", "stops"), TRIED)
 def test_stopped_runs_end_with_the_same_bits(tmp_path, monkeypatch, case, stops):
-    monkeypatch.setattr(module, "BLOCK_STEPS", 64 * 64 * 10)  # ten periods a block where `periods` is open
-    monkeypatch.setattr(module, "MAX_BLOCKS", 6)  # so that blocks are merged
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)  # a look every eight periods
+    monkeypatch.setattr(blocks, "MAX_BLOCKS", 8)  # so that blocks are merged
     run = load(tmp_path, SHORT + CASES[case])
     whole = simulate(run.machine, run.solver)
     resumed, count = after_stops(run, tmp_path / "state", STOPS[stops])
@@ -90,9 +97,9 @@ def test_a_state_that_lacks_a_window_of_work_would_be_seen(tmp_path):
     whole = simulate(run.machine, run.solver)
     path = tmp_path / "state"
     with pytest.raises(Stop):
-        simulate(run.machine, run.solver, keeper=Stopping(path, 7))
+        simulate(run.machine, run.solver, keeper=Stopping(path, 7), engine=SHORT_ROUNDS)
     state, _ = read_checkpoint(path)
-    state["until_work"] = np.full_like(state["until_work"], 3)
+    state["works"][1] = state["works"][0]
     write_checkpoint(path, state, {})
     other = simulate(run.machine, run.solver, keeper=Stopping(path, 99))
     compared = COUNTS["results that differed"]
@@ -104,7 +111,7 @@ def test_other_steps_are_refused(tmp_path):
     run = load(tmp_path, SHORT + CASES["periods"])
     path = tmp_path / "state"
     with pytest.raises(Stop):
-        simulate(run.machine, run.solver, keeper=Stopping(path, 3))
+        simulate(run.machine, run.solver, keeper=Stopping(path, 3), engine=SHORT_ROUNDS)
     warmer = load(tmp_path, (SHORT + CASES["periods"]).replace("0.8", "0.8000000001"))
     with pytest.raises(InputError, match="other time steps"):
         simulate(warmer.machine, warmer.solver, keeper=Stopping(path, 3))
@@ -125,21 +132,82 @@ def command(*arguments):
     return main(["run", "run.toml", "-o", "out.nc", "--quiet", *arguments])
 
 
-def test_a_finished_run_grows(short):
-    more = ("--set", "solver.periods=120")
+MORE = {
+    "periods": ["solver.periods=125"],
+    "trajectories": ["solver.trajectories=192"],
+    "both": ["solver.periods=125", "solver.trajectories=192"],
+}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+def test_a_finished_run_grows(short, more):
+    begun = ["--set", "solver.periods=71"]  # within a block
+    more = [*begun, *(part for text in more for part in ("--set", text))]
     assert command(*more) == 0
     whole = open_dataset("out.nc")
-    assert command("--keep-state", "--set", "solver.periods=40") == 0
+    assert whole.sizes["window"] == whole.attrs["periods"] // 3
+    assert command("--keep-state", *begun) == 0
     assert (short / "out.nc.checkpoint").exists()
     assert command("--resume", *more) == 0
     assert not (short / "out.nc.checkpoint").exists()
-    grown = open_dataset("out.nc")
-    assert grown.attrs["periods"] == 120
-    assert grown.attrs["config_sha256"] == whole.attrs["config_sha256"]
-    for name in ("local_power", "position_covariance_se", "fluctuation_cnumber", "window_work"):
-        scale = np.abs(whole[name].values).max()
-        np.testing.assert_allclose(grown[name], whole[name], rtol=1e-8, atol=1e-8 * scale)  # rounding of sums
-    np.testing.assert_array_equal(grown.position, whole.position)
+    assert differing_from(whole, short / "out.nc") == []
+
+
+def test_a_run_that_was_good_enough_goes_on_to_a_smaller_error(short, monkeypatch):
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)
+    (short / "run.toml").write_text(SHORT + "target_error = 0.006\n")
+    assert command() == 0
+    whole = open_dataset("out.nc")
+    assert whole.attrs["stop_reason"] == "target_error"
+    assert command("--keep-state", "--set", "solver.target_error=0.02") == 0
+    assert 0 < open_dataset("out.nc").attrs["periods"] < whole.attrs["periods"]
+    assert command("--resume") == 0
+    assert differing_from(whole, short / "out.nc") == []
+
+
+def test_a_run_stopped_where_it_is_good_enough_ends_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(measurement, "LOOK_STEPS", 64 * 64 * 8)
+    run, path = load(tmp_path, SHORT + "target_error = 0.01\n"), tmp_path / "state"
+    whole = simulate(run.machine, run.solver)
+    stopping = Stopping(path, whole.attrs["periods"])
+    with pytest.raises(Stop):
+        simulate(run.machine, run.solver, keeper=stopping, engine=SHORT_ROUNDS)
+    assert differences(whole, simulate(run.machine, run.solver, keeper=Stopping(path, 99))) == []
+
+
+def test_a_run_whose_time_was_up_goes_on(tmp_path):
+    run = load(tmp_path, SHORT + CASES["periods"])
+    path = tmp_path / "state"
+    early = simulate(run.machine, run.solver, time_limit=1e-9, keeper=Stopping(path, 99), engine=SHORT_ROUNDS)
+    assert early.attrs["stop_reason"] == "time_limit"
+    assert early.attrs["periods"] < 40
+    resumed = simulate(run.machine, run.solver, keeper=Stopping(path, 99))
+    assert differences(simulate(run.machine, run.solver), resumed) == []
+
+
+@pytest.mark.parametrize("stop", [1, 5, 39, 45])
+def test_a_growing_run_may_be_stopped_while_new_trajectories_catch_up(tmp_path, stop):
+    run, path = load(tmp_path, SHORT + CASES["periods"]), tmp_path / "state"
+    simulate(run.machine, run.solver, keeper=Stopping(path, 99))
+    more = {"trajectories": 128, "periods": 50}
+    with pytest.raises(Stop):
+        simulate(run.machine, run.solver, keeper=Stopping(path, stop), engine=SHORT_ROUNDS, **more)
+    state, _ = read_checkpoint(path)
+    assert state["periods"].tolist() == [max(40, stop), stop]
+    more["trajectories"] = 192
+    resumed = simulate(run.machine, run.solver, keeper=Stopping(path, 999), engine=SHORT_ROUNDS, **more)
+    assert differences(simulate(run.machine, run.solver, **more), resumed) == []
+
+
+@pytest.mark.parametrize("case", ["periods", "time"])
+def test_results_do_not_depend_on_the_engine(tmp_path, case):
+    run = load(tmp_path, SHORT + CASES[case])
+    more = {"trajectories": 192}
+    whole = simulate(run.machine, run.solver, **more)
+    for engine in (Elsewhere(2, 0.0), Elsewhere(3), Elsewhere(7), Threads(2), Threads(3, 0.0)):
+        found = simulate(run.machine, run.solver, engine=engine, **more)
+        assert differences(whole, found) == []
+        assert getattr(engine, "tasks", 2) > 1
 
 
 def test_a_finished_run_resumed_gives_itself(short):
@@ -155,6 +223,27 @@ def test_fewer_periods_are_refused(short, capsys):
     assert (
         "`solver.periods` = 20 is less than the 40 periods that the checkpoint has" in capsys.readouterr().err
     )
+    assert (short / "out.nc.checkpoint").exists()
+
+
+def test_fewer_trajectories_are_refused(short, capsys):
+    more = ("--set", "solver.trajectories=128")
+    assert command("--keep-state", *more) == 0
+    assert command("--resume") == 2
+    assert (
+        "`solver.trajectories` = 64 is less than the 128 trajectories that the checkpoint has; raise it"
+        in capsys.readouterr().err
+    )
+    assert (short / "out.nc.checkpoint").exists()
+
+
+def test_other_trajectories_over_time_are_refused(short, capsys):
+    (short / "run.toml").write_text(SHORT + CASES["time"])
+    assert command("--keep-state") == 0
+    assert command("--resume", "--set", "solver.trajectories=128") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "`solver.trajectories` = 128 is not the 64 trajectories that the checkpoint has" in error
     assert (short / "out.nc.checkpoint").exists()
 
 
@@ -223,19 +312,18 @@ def test_a_clock_that_goes_backwards_changes_nothing(short, monkeypatch):
         assert differing_from(whole, short / "out.nc") == []
 
 
-def test_time_limits_count_seconds_of_measurement_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_STEPS", 64 * 64 * 10)
+def test_time_limits_count_seconds_of_measurement_only(tmp_path):
     run = load(tmp_path, SHORT + "time_limit = 0.3\n")
     path = tmp_path / "state"
     with pytest.raises(Stop):
-        simulate(run.machine, run.solver, keeper=Stopping(path, 2))
+        simulate(run.machine, run.solver, keeper=Stopping(path, 2), engine=SHORT_ROUNDS)
     state, _ = read_checkpoint(path)
     assert 0 < state["seconds"] < 0.3
     state["seconds"] = np.array(0.4)
     write_checkpoint(path, state, {})
     resumed = simulate(run.machine, run.solver, keeper=Stopping(path, 99))
     assert resumed.attrs["stop_reason"] == "time_limit"
-    assert resumed.attrs["periods"] == state["periods"]
+    assert resumed.attrs["periods"] == state["periods"].min()
 
 
 SWEEP = STEADY.replace("3200", "200") + "[sweep]\n'drive.frequency' = [0.7, 0.9]\n"
@@ -243,6 +331,7 @@ SWEEP = STEADY.replace("3200", "200") + "[sweep]\n'drive.frequency' = [0.7, 0.9]
 
 def test_points_of_sweeps_go_on_where_they_were(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "Threads", partial(Threads, round_seconds=0.0))
     (tmp_path / "run.toml").write_text(TEXT + SWEEP)
     assert command() == 0
     whole = open_dataset("out.nc")
@@ -251,8 +340,8 @@ def test_points_of_sweeps_go_on_where_they_were(tmp_path, monkeypatch):
     offer, offered = resuming.Checkpoint.offer, []
 
     def interrupted(self, state):
-        offered.append(int(state()["periods"]))
-        if len(offered) in (5, 30):
+        offered.append(int(state()["periods"].min()))
+        if len(offered) in (50, 300):
             self.interruption.asked = 15
             COUNTS["faults injected"] += 1
         offer(self, state)
@@ -262,6 +351,6 @@ def test_points_of_sweeps_go_on_where_they_were(tmp_path, monkeypatch):
         assert command() == 143
         assert [p.suffix for p in (tmp_path / "out.points").iterdir()].count(".checkpoint") == 1
     assert command() == 0
-    assert offered == 2 * [*range(12, 200, 12), 200]  # no block was done twice
+    assert offered == 2 * [*range(1, 201)]  # no period was done twice
     assert differing_from(whole, tmp_path / "out.nc") == []
     assert all(path.suffix == ".nc" for path in (tmp_path / "out.points").iterdir())

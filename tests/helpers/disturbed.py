@@ -117,7 +117,7 @@ def require_nothing_half_written(folder, reference):
     if "out.nc.checkpoint" not in visible:
         return 0
     state, _ = read_checkpoint(folder / "out.nc.checkpoint")
-    return int(state["periods"] if "periods" in state else state["place"])
+    return int(state["periods"].min() if "periods" in state else state["place"])
 
 
 def left_behind(folder):

@@ -27,7 +27,7 @@ class Both:
         covariance = start_covariance(self.plan.law, "equilibrated", None)
         self.group = new_group(self.plan, SEED, 0, covariance)
         self.reference = ReferenceRun(self.plan, self.group.rng.copy(), self.state().copy(), PERIODS)
-        self.group.advance(PERIODS)
+        self.group.advance(self.plan.kernel_steps, PERIODS)
 
     def state(self):
         """r̃ of the group, (r, lane)."""

@@ -1,5 +1,7 @@
 """Runs: the same numbers whatever the threads, cuts and records; a complete dataset; stopping; refusals."""
 
+import pickle
+
 import numpy as np
 import pytest
 from helpers.judging import assert_agrees
@@ -11,6 +13,7 @@ from langevin_qtm.physics.reservoir import DrudeLorentz
 from langevin_qtm.sampling import noise_filter
 from langevin_qtm.sampling.group import new_group
 from langevin_qtm.sampling.normals import LANES
+from langevin_qtm.sampling.row_maps import LINE
 from langevin_qtm.sampling.settings import Recording, SimulateSettings
 from langevin_qtm.sampling.simulate import simulate
 from langevin_qtm.sampling.start import start_covariance
@@ -66,21 +69,40 @@ def test_more_trajectories_do_not_change_the_first_ones(short_run):
 def fresh_group(name):
     plan = preparation(name).plan
     covariance = start_covariance(plan.law, "equilibrated", None)
-    return new_group(plan, 3, 1, covariance)
+    return new_group(plan, 3, 1, covariance, work_periods=3)
+
+
+def assert_same_group(one, other, rows):
+    np.testing.assert_array_equal(one.state[: rows * LANES], other.state[: rows * LANES])
+    np.testing.assert_array_equal(one.rng, other.rng)
+    np.testing.assert_array_equal(one.totals.phase, other.totals.phase)
+    np.testing.assert_array_equal(one.totals.mean, other.totals.mean)
+    np.testing.assert_array_equal(one.window, other.window)
+    np.testing.assert_array_equal(one.window_sums, other.window_sums)
+    np.testing.assert_array_equal(one.works, other.works)
+    np.testing.assert_array_equal(one.marks, other.marks)
 
 
 @pytest.mark.parametrize("name", ["standard", "engine"])
 def test_run_does_not_depend_on_how_it_is_cut(name):
+    steps = preparation(name).plan.kernel_steps
     whole, cut = fresh_group(name), fresh_group(name)
-    whole.advance(4)
-    for _ in range(4):
-        cut.advance(1)
-    np.testing.assert_array_equal(whole.state, cut.state)
-    np.testing.assert_array_equal(whole.rng, cut.rng)
-    np.testing.assert_array_equal(whole.totals.phase, cut.totals.phase)
-    np.testing.assert_array_equal(whole.totals.mean, cut.totals.mean)
-    np.testing.assert_array_equal(whole.window, cut.window)
-    np.testing.assert_array_equal(whole.window_sums, cut.window_sums)
+    whole.advance(steps, 70)
+    for periods in (1, 1, 2, 7, 20, 38, 1):
+        cut.advance(steps, periods)
+    assert_same_group(whole, cut, preparation(name).plan.sources)
+
+
+@pytest.mark.parametrize("name", ["standard", "engine"])
+def test_a_group_that_travels_goes_on_with_the_same_bits(name):
+    steps = preparation(name).plan.kernel_steps
+    stayed, moved = fresh_group(name), fresh_group(name)
+    stayed.advance(steps, 69)
+    for periods in (31, 38):
+        moved, arrived = pickle.loads(pickle.dumps((moved, steps)))
+        assert all(array.ctypes.data % LINE == 0 for array in (moved.state, moved.totals.phase))
+        moved.advance(arrived, periods)
+    assert_same_group(stayed, moved, preparation(name).plan.sources)
 
 
 def test_groups_are_independent():

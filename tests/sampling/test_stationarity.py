@@ -25,8 +25,8 @@ def averages_of(plan, groups=8, periods=100):
     covariance, parts = start_covariance(plan.law, "steady", None), []
     for index in range(groups):
         group = new_group(plan, 11, index, covariance)
-        group.advance(periods)
-        parts.append(period_averages(plan, group.take_totals()))
+        group.advance(plan.kernel_steps, periods)
+        parts.append(period_averages(plan, group.totals))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
