@@ -15,7 +15,7 @@ from langevin_qtm.data.files import open_dataset
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
-    "sbatch": 'setsid bash "$1" >job.out 2>&1 &\necho Submitted batch job $!',
+    "sbatch": 'cp "$1" job.sh\nsetsid bash job.sh >job.out 2>&1 &\necho Submitted batch job $!',
     "scancel": 'kill -9 -- -"$1"',
     "srun": 'count=${1#--ntasks=}; shift\nfor _ in $(seq "$count"); do "$@" & done; wait',
     "scontrol": 'echo "$@" > requeued',

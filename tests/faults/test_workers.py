@@ -8,7 +8,17 @@ from functools import partial
 
 import psutil
 import pytest
-from helpers.disturbed import COUNTS, TEXT, differing_from, finish, heed_interrupts, left_behind, start
+from helpers.disturbed import (
+    COUNTS,
+    OVER_TIME,
+    STEADY,
+    TEXT,
+    differing_from,
+    finish,
+    heed_interrupts,
+    left_behind,
+    start,
+)
 
 from langevin_qtm.cluster.engine import PATIENCE
 from langevin_qtm.data.files import open_dataset
@@ -181,3 +191,34 @@ def test_points_keep_their_state_when_the_leader_is_asked_to_end(sweep, long, nu
     assert all(path.stat().st_mtime_ns > asked for path in kept)
     assert finish(start(sweep, *WORKERS, "--quiet")) == (0, "", "")
     assert differing_from(long, sweep / "out.nc") == []
+
+
+# ------------------------------------------------------------------------- trajectories of one run
+
+
+def test_trajectories_on_workers_give_the_bits_of_one_process(folder, steady):
+    assert finish(start(folder, *WORKERS, "--quiet")) == (0, "", "")
+    assert differing_from(steady, folder / "out.nc") == []
+
+
+def test_trajectories_over_time_on_workers_give_the_bits_of_one_process(folder, over_time):
+    (folder / "run.toml").write_text(TEXT + OVER_TIME)
+    assert finish(start(folder, *WORKERS, "--quiet")) == (0, "", "")
+    assert differing_from(over_time, folder / "out.nc") == []
+
+
+def test_a_run_outlives_a_worker_and_its_leader(folder):
+    reference = in_one_process(folder, STEADY.replace("3200", "100000"))
+    (folder / "out.nc").unlink()
+    with start(folder, *WORKERS, *OFTEN) as process:
+        wait_until((folder / "out.nc.checkpoint").exists, process)
+        for each in workers_of(process)[:1]:
+            each.kill()
+            COUNTS["faults injected"] += 1
+        time.sleep(3.0)
+        process.send_signal(signal.SIGTERM)
+        COUNTS["faults injected"] += 1
+        status, _, error = finish(process)
+    assert (status, "give the same command with --resume" in error) == (143, True), error
+    assert finish(start(folder, "--resume", "--quiet")) == (0, "", "")  # without workers
+    assert differing_from(reference, folder / "out.nc") == []
