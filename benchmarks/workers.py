@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from distributed import Client, LocalCluster
@@ -28,16 +29,16 @@ from langevin_qtm.tasks import Link
 
 RUN_FILE = Path(__file__).parents[1] / "runs" / "work_converter.toml"
 POINTS = 200
-SLEEPERS = (2, 16, 64, 256)
-PAYLOADS = (0.0, 0.1, 1.0)
-TASKS = 4000
-SECONDS = 20.0  # of a measurement with sleepers, at most
+SLEEPERS = (4, 32, 128)
+PAYLOADS = (0.0, 0.1, 1.0, 5.0)
+TASKS = 4000  # at most, and of points that take no time
+SECONDS = 10.0  # of a measurement with sleepers, at most
 
 
 def main() -> None:
     """Measure, and print."""
-    for line in [*real_points(), *sleeping_points()]:
-        print(line)
+    for line in chain(real_points(), sleeping_points()):
+        print(line, flush=True)
 
 
 def sweep_of(count: int) -> Sweep:
@@ -96,7 +97,7 @@ def sleeping_points() -> Iterator[Line]:
         with sleepers(count) as engine:
             list(engine.map_tasks(asleep, [0.0] * 4 * count, None, Link()))
             for payload in PAYLOADS:
-                tasks = TASKS if not payload else int(min(TASKS, max(2, SECONDS / payload) * count))
+                tasks = TASKS if not payload else int(min(TASKS, max(2.0, SECONDS / payload) * count))
                 began = time.perf_counter()
                 assert len(list(engine.map_tasks(asleep, [payload] * tasks, None, Link()))) == tasks
                 seconds = time.perf_counter() - began

@@ -21,25 +21,29 @@ from langevin_qtm.progress import Progress
 from langevin_qtm.tasks import Function, Link
 
 OWN_FILES = {"scheduler": "synchronous"}  # or xarray asks the scheduler for a lock at every touch of a file
+SHORT = 0.25  # seconds of a bundle of tasks, long beside what it costs to hand it out
 TELLING = 1.0  # seconds between two words of the progress within a task
 _asked: defaultdict[str, Interruption] = defaultdict(Interruption)  # by session
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker sends back.
+    """What a worker sends back of a bundle of tasks.
 
     Attributes
     ----------
-    result : object
-        What the function returned; nothing where it was ended.
+    results : list
+        What the function returned of the first tasks; those after have not begun.
+    seconds : float
+        Time that they took.
     warnings : tuple of (type, str)
         What it warned of.
     is_ended : bool
         Whether it was told to end.
     """
 
-    result: Any = None
+    results: list[Any]
+    seconds: float
     warnings: tuple[tuple[type[Warning], str], ...] = ()
     is_ended: bool = False
 
@@ -50,9 +54,9 @@ def kept(shared: Any) -> Any:
 
 
 def answer(
-    function: Function[Any, Any, Any], task: Any, shared: Any, session: str, own: Mapping[str, Any]
+    function: Function[Any, Any, Any], bundle: list[Any], shared: Any, session: str, own: Mapping[str, Any]
 ) -> Answer:
-    """Run one task.
+    """Run a bundle of tasks, one after another, while it is short.
 
     Raises
     ------
@@ -61,16 +65,20 @@ def answer(
     """
     _require_single_thread()
     require_same_software(own)
-    interruption = _asked[session]
-    interruption.is_deferred = False
+    results: list[Any] = []
+    interruption, began, is_ended = _asked[session], monotonic(), False
+    link = Link(Teller(session), interruption)
     with warnings.catch_warnings(record=True) as heard, threadpool_limits(1), dask.config.set(OWN_FILES):
         warnings.simplefilter("always")
         try:
-            interruption.raise_if_asked()
-            result = function(task, shared, Link(Teller(session), interruption))
+            while len(results) < len(bundle) and (not results or monotonic() - began < SHORT):
+                interruption.is_deferred = False
+                interruption.raise_if_asked()
+                results.append(function(bundle[len(results)], shared, link))
         except KeyboardInterrupt:
-            return Answer(is_ended=True)
-    return Answer(result, tuple(dict.fromkeys((each.category, str(each.message)) for each in heard)))
+            is_ended = True
+    said = tuple(dict.fromkeys((each.category, str(each.message)) for each in heard))
+    return Answer(results, monotonic() - began, said, is_ended)
 
 
 def ask_to_end(session: str) -> None:

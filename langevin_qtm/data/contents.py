@@ -75,9 +75,8 @@ def _variables(dataset: xr.Dataset) -> Iterator[str]:
     around = {*str(dataset.attrs.get("sweep_dims", "")).split(), "time"}
     shared = None
     if "position_covariance" in dataset:
-        shared = set(dataset["position_covariance"].dims) & around
-    for key, variable in dataset.data_vars.items():
-        name = str(key)
+        shared = set(dataset.variables["position_covariance"].dims) & around
+    for name, variable in ((str(key), dataset.variables[key]) for key in dataset.data_vars):
         suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(suffix)), "")
         base = name.removesuffix(suffix)
         if base not in SCHEMA or (base not in SHARED and "machine" not in dataset.attrs):
@@ -92,7 +91,7 @@ def _variables(dataset: xr.Dataset) -> Iterator[str]:
         parent = base.removesuffix("_phase")
         if parent not in dataset or (suffix and base not in dataset):
             yield f"it has a variable `{name}`, but not the one that it belongs to"
-        if suffix and base in dataset and set(dataset[base].dims) != set(variable.dims):
+        if suffix and base in dataset and set(dataset.variables[base].dims) != set(variable.dims):
             yield f"its variables `{base}` and `{name}` have different dims"
     for dim in (name for name in ("time", "phase", "frequency") if name in dataset.dims):
         if dim not in dataset.coords or dataset[dim].dtype.kind not in "fiu":

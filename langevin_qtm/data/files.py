@@ -223,7 +223,7 @@ def _storable(dataset: xr.Dataset) -> xr.Dataset:
     copy = dataset.drop_encoding()
     copy.attrs = _attributes(dataset.attrs)
     for name in copy.variables:
-        copy[name].attrs = _attributes(dataset[name].attrs)
+        copy.variables[name].attrs = _attributes(dataset.variables[name].attrs)
     return copy
 
 

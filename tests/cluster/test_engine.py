@@ -39,13 +39,13 @@ def test_tasks_are_drawn_only_a_little_ahead(workers):
     drawn = []
 
     def numbers():
-        for number in range(40):
+        for number in range(2000):
             drawn.append(number)
             yield number
 
     for count, _ in enumerate(workers.map_tasks(tasks.scaled, numbers(), 1, Link())):
-        assert len(drawn) - count <= 2 * module.AHEAD * workers.slots
-    assert len(drawn) == 40
+        assert len(drawn) - count <= 4 * module.MOST * workers.slots
+    assert len(drawn) == 2000
 
 
 def test_large_shared_things_travel_once_and_whole(workers):
