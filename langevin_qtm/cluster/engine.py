@@ -22,11 +22,13 @@ from weakref import WeakKeyDictionary
 
 from distributed import Client, Future, KilledWorker
 
-from langevin_qtm.cluster.worker import SHORT, Answer, answer, ask_to_end, kept
+from langevin_qtm.cluster.worker import Answer, answer, ask_to_end, kept
 from langevin_qtm.data.provenance import software
 from langevin_qtm.progress import Progress
 from langevin_qtm.tasks import Function, Link, Lost, Result, Shared, Task
 
+SHORT = 0.25  # seconds of a bundle of tasks, long beside what it costs to hand it out
+PACE = 100.0  # bundles a second that a scheduler and this process manage with ease
 MOST = 64  # tasks in a bundle
 NOWHERE = ""  # while there is no worker yet
 SWAY = 0.2  # weight of the latest bundle in the time of a task
@@ -122,8 +124,9 @@ class _Session:
 
     def hand_out(self, waiting: Iterator[tuple[int, Any]], workers: list[str]) -> bool:
         """As much as these workers can use; whether anything is under way."""
-        is_short = self.seconds < SHORT
-        size = min(MOST, int(SHORT / max(self.seconds, 1e-6))) if is_short else 1
+        length = max(SHORT, len(workers) / PACE)
+        is_short = self.seconds < length
+        size = min(MOST, int(length / max(self.seconds, 1e-6))) if is_short else 1
         load = dict.fromkeys(workers or [NOWHERE], 0)
         for future in self.bundles:
             load[self.homes[future]] = load.get(self.homes[future], 0) + 1
@@ -133,7 +136,7 @@ class _Session:
                 break
             home = min(workers or [NOWHERE], key=load.__getitem__)
             load[home] += 1
-            self._submit(bundle, home)
+            self._submit(bundle, length, home)
         return bool(self.bundles)
 
     def _next(self, waiting: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -141,7 +144,7 @@ class _Session:
             yield self.returned.popleft()
         yield from waiting
 
-    def _submit(self, bundle: list[tuple[int, Any]], home: str) -> None:
+    def _submit(self, bundle: list[tuple[int, Any]], seconds: float, home: str) -> None:
         tasks = [task for _, task in bundle]
         with _reached():
             future = self.client.submit(
@@ -149,6 +152,7 @@ class _Session:
                 self.function,
                 tasks,
                 self.shared,
+                seconds,
                 self.name,
                 self.software,
                 pure=False,

@@ -21,7 +21,6 @@ from langevin_qtm.progress import Progress
 from langevin_qtm.tasks import Function, Link
 
 OWN_FILES = {"scheduler": "synchronous"}  # or xarray asks the scheduler for a lock at every touch of a file
-SHORT = 0.25  # seconds of a bundle of tasks, long beside what it costs to hand it out
 TELLING = 1.0  # seconds between two words of the progress within a task
 _asked: defaultdict[str, Interruption] = defaultdict(Interruption)  # by session
 
@@ -54,9 +53,14 @@ def kept(shared: Any) -> Any:
 
 
 def answer(
-    function: Function[Any, Any, Any], bundle: list[Any], shared: Any, session: str, own: Mapping[str, Any]
+    function: Function[Any, Any, Any],
+    bundle: list[Any],
+    shared: Any,
+    seconds: float,
+    session: str,
+    own: Mapping[str, Any],
 ) -> Answer:
-    """Run a bundle of tasks, one after another, while it is short.
+    """Run a bundle of tasks, one after another, until so many seconds have passed.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def answer(
     with warnings.catch_warnings(record=True) as heard, threadpool_limits(1), dask.config.set(OWN_FILES):
         warnings.simplefilter("always")
         try:
-            while len(results) < len(bundle) and (not results or monotonic() - began < SHORT):
+            while len(results) < len(bundle) and (not results or monotonic() - began < seconds):
                 interruption.is_deferred = False
                 interruption.raise_if_asked()
                 results.append(function(bundle[len(results)], shared, link))
