@@ -119,7 +119,7 @@ def sleepers(count: int) -> Iterator[Cluster]:
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield Cluster(client)
 

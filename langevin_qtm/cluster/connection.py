@@ -52,7 +52,7 @@ def local_workers(count: int) -> Iterator[Cluster]:
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         client.register_plugin(DeafToInterrupts())
         yield Cluster(client)
@@ -75,7 +75,12 @@ def joined(scheduler: str) -> Iterator[Cluster]:
     file = scheduler if "://" not in scheduler and Path(scheduler).is_file() else None
     try:
         with dask.config.set(OWN_CONFIG):
-            client = Client(None if file else scheduler, scheduler_file=file, timeout=CONNECT_SECONDS)
+            client = Client(
+                None if file else scheduler,
+                scheduler_file=file,
+                timeout=CONNECT_SECONDS,
+                set_as_default=False,
+            )
     except (OSError, ValueError) as error:
         raise InputError(
             f"No scheduler answers at `{scheduler}` ({str(error).splitlines()[0]}); give the address that "

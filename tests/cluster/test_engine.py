@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from helpers import tasks
+from xarray.backends.locks import get_dask_scheduler
 
 from langevin_qtm.cluster import engine as module
 from langevin_qtm.cluster.connection import joined, local_workers
@@ -198,3 +199,8 @@ def test_a_lost_scheduler_is_one_sentence():
 def test_an_engine_says_how_many_workers_it_has(workers):
     assert isinstance(workers, Cluster)
     assert str(workers).startswith("2 workers of the scheduler at tcp://127.0.0.1:")
+
+
+def test_files_of_the_leader_need_no_scheduler(workers):
+    assert list(workers.map_tasks(tasks.scaled, [1], 2, Link())) == [(0, 2)]
+    assert get_dask_scheduler() == "threaded"  # or xarray would ask it for a lock at every touch of a file
