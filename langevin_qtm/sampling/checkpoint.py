@@ -71,6 +71,20 @@ def require_same_steps(stored: np.ndarray, own: np.ndarray) -> None:
         )
 
 
+def require_no_less(key: str, asked: int | None, kept: int) -> None:
+    """Refuse to go on from a state that has more than is asked for.
+
+    Raises
+    ------
+    InputError
+    """
+    if asked is not None and asked < kept:
+        raise InputError(
+            f"`solver.{key}` = {asked} is less than the {kept} {key} that the checkpoint has; raise it, or "
+            "remove the checkpoint to start over."
+        )
+
+
 def groups_state(groups: list[Group], works: list[list[FloatArray]]) -> State:
     """All groups between two rounds, and their works: stacked, (group, …), or one after another."""
     return {

@@ -9,6 +9,7 @@ since.
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,7 @@ from langevin_qtm.physics.embedding import Embedding
 from langevin_qtm.physics.machine import Machine
 from langevin_qtm.physics.start import Continued, first_time, warn_of_sudden_memoryless
 from langevin_qtm.progress import Progress, Report
-from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_same_steps
+from langevin_qtm.sampling.checkpoint import Keeper, State, fingerprint, require_no_less, require_same_steps
 from langevin_qtm.sampling.ensemble_law import PIECES, Grid, IntervalLaw, interval_laws
 from langevin_qtm.sampling.ensemble_start import ensemble_start
 from langevin_qtm.sampling.ensemble_steps import Leg, Member, Sight, WorkPath, slopes_of, split, travel
@@ -39,10 +40,10 @@ from langevin_qtm.tasks import Engine
 
 BOTTOM = 1e-2  # smallest frequency of the noise over the slowest rate
 RATE_SAMPLES = 64
-LISTS = ("samples", "works", "errors")  # of the ensemble, in a state of the run
+LISTS = ("samples", "works", "errors", "means", "known")  # of the ensemble, in a state of the run
 MOST_INTERVALS = 256  # whose laws are in memory at a time
 PATH_ARRAYS = ("history", "done", "slope")
-OBSERVED = "observed_"
+EARLIER = "earlier_"
 
 
 def sample_protocol(
@@ -75,8 +76,7 @@ def sample_protocol(
     if settings.recording.trajectories:
         variables |= run.stored()
         coordinates["trajectory"] = np.arange(settings.recording.trajectories)
-    if run.works:
-        variables["trajectory_work"] = np.stack(run.works, axis=1)
+    if "trajectory_work" in variables:
         coordinates["sample"] = np.arange(settings.trajectories)
     attrs = {
         "method": "simulate",
@@ -149,21 +149,39 @@ def _stored_filters(machine: Machine, dataset: xr.Dataset) -> tuple[NoiseFilter,
 
 
 class _Ensemble:
-    """All trajectories, and their exact law by the same steps."""
+    """Trajectories through all intervals, and their exact law by the same steps.
+
+    A finished ensemble takes in more trajectories by a passage of their own: nothing that happens to a group
+    depends on the others.
+    """
 
     def __init__(self, layout: Layout, grid: Grid, settings: SimulateSettings):
         self.layout, self.grid, self.settings = layout, grid, settings
-        self.mean, self.covariance = ensemble_start(
-            layout, settings.start, float(grid.edges[0]), grid.longest, grid.substeps
-        )
-        kept = layout.carried
+        self.start = ensemble_start(layout, settings.start, float(grid.edges[0]), grid.longest, grid.substeps)
+        rows = 2 * layout.bodies + layout.contacts
+        self.earlier = {  # of passages before, (time, trajectory, …)
+            "means": np.zeros((len(grid.outputs), 0, rows)),
+            "works": np.zeros((len(grid.outputs), 0, layout.bodies)),
+        }
+        self.samples: list[FloatArray] = []
+        self._begin(range(settings.trajectories // LANES))
+
+    def _begin(self, indices: range) -> None:
+        """These groups, and the law, at the start of a passage."""
+        kept = self.layout.carried
+        self.mean, self.covariance = self.start[0].copy(), self.start[1].copy()
         self.coarse = self.covariance[np.ix_(kept, kept)]
         self.errors: list[float] = []
-        self.members = [self._member(index) for index in range(settings.trajectories // LANES)]
-        self.samples: list[FloatArray] = []
+        self.members = [self._member(index) for index in indices]
+        self.means: list[FloatArray] = []
         self.works: list[FloatArray] = []
-        self.results: list[dict[str, FloatArray]] = []
+        self.known: list[FloatArray] = []
         self.place = 0  # intervals done
+
+    @property
+    def trajectories(self) -> int:
+        """Those of this passage and of the ones before."""
+        return int(self.earlier["means"].shape[1]) + len(self.members) * LANES
 
     @property
     def scale(self) -> FloatArray:
@@ -189,30 +207,57 @@ class _Ensemble:
         return self.mean[kept][:, None] + root @ draws.reshape(len(kept), LANES)
 
     def measure(self, engine: Engine, report: Report, keeper: Keeper) -> None:
-        """Observables with errors at each output time, round by round."""
-        grid, pace, start = self.grid, Pace(), float(self.grid.edges[0])
-        steps = fingerprint([self.mean, self.covariance, self.members[0].state, grid.edges, grid.substeps])
+        """Take all trajectories through all intervals, round by round."""
+        first = self.members[0].state
+        steps = fingerprint([*self.start, first, self.grid.edges, self.grid.substeps])
         state = keeper.recall()
-        if state is None:
-            rows, nothing = self._rows(start), np.zeros((len(self.layout.carried),) * 2)
-            self._observe(start, [m.see(rows @ m.state) for m in self.members], nothing)
-        else:
+        if state is not None:
             require_same_steps(state["steps"], steps)
             self._restore(state)
-        intervals = [(float(a), float(b)) for a, b in pairwise(grid.edges)]
+        self._pass(engine, report, keeper, steps)
+        if self.trajectories < self.settings.trajectories:
+            self.earlier, done = self._gathered(), self.trajectories
+            self._begin(range(done // LANES, self.settings.trajectories // LANES))
+            self._pass(engine, report, keeper, steps, "new trajectories, ")
+        keeper.close(lambda: self._state(steps))
+
+    def _pass(
+        self, engine: Engine, report: Report, keeper: Keeper, steps: np.ndarray, remark: str = ""
+    ) -> None:
+        """The groups of this passage from where they are to the end."""
+        pace, start = Pace(), float(self.grid.edges[0])
+        if not self.means:
+            rows, nothing = self._rows(start), np.zeros((len(self.layout.carried),) * 2)
+            self._observe(start, [m.see(rows @ m.state) for m in self.members], nothing)
+        intervals = [(float(a), float(b)) for a, b in pairwise(self.grid.edges)]
         while self.place < len(intervals):
             count = pace.begin(min(len(intervals) - self.place, MOST_INTERVALS), engine.round_seconds)
             self._round(engine, intervals[self.place : self.place + count])
             pace.end(count)
             self.place += count
             reached = intervals[self.place - 1][1]
-            report(Progress("measure", self.place, len(intervals), f"t = {reached:.4g}"))
+            report(Progress("measure", self.place, len(intervals), f"{remark}t = {reached:.4g}"))
             keeper.offer(lambda: self._state(steps))
-        keeper.close(lambda: self._state(steps))
+
+    def _gathered(self) -> dict[str, FloatArray]:
+        """What was seen of all trajectories, (time, trajectory, …)."""
+        return {
+            name: np.concatenate([before, np.array(getattr(self, name))], axis=1)
+            if getattr(self, name)
+            else before
+            for name, before in self.earlier.items()
+        }
 
     def observed(self) -> dict[str, FloatArray]:
-        """Observables with errors over time."""
-        return {name: np.array([each[name] for each in self.results]) for name in self.results[0]}
+        """Observables with errors over time; works where they are wanted."""
+        seen, layout = self._gathered(), self.layout
+        results = []
+        for t, means, known in zip(self.grid.outputs, seen["means"], self.known, strict=True):
+            samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
+            values, errors = jackknife(samples, partial(_averages, layout, float(t)))
+            results.append({**values, **{f"{name}_se": error for name, error in errors.items()}})
+        found = {name: np.array([each[name] for each in results]) for name in results[0]}
+        return found | ({"trajectory_work": seen["works"].swapaxes(0, 1)} if self.works else {})
 
     def _state(self, steps: np.ndarray) -> State:
         """All that the rest of the run depends on."""
@@ -221,12 +266,17 @@ class _Ensemble:
         members = {name: np.array([getattr(m, name) for m in self.members]) for name in ("rng", "state")}
         paths = [m.path for m in self.members if m.path is not None]
         works = {f"path_{name}": np.array([getattr(p, name) for p in paths]) for name in PATH_ARRAYS}
-        observed = {f"{OBSERVED}{name}": values for name, values in self.observed().items()}
+        earlier = {f"{EARLIER}{name}": values for name, values in self.earlier.items()}
         place = np.array(self.place)
-        return {"steps": steps, "place": place, **lists, **arrays, **members, **works, **observed}
+        return {"steps": steps, "place": place, **lists, **arrays, **members, **works, **earlier}
 
     def _restore(self, state: State) -> None:
-        self._require_same_trajectories(len(state["rng"]) * LANES)
+        """Go on with the passage of a state, of fewer trajectories than are asked for or as many."""
+        self.earlier = {name: state[f"{EARLIER}{name}"] for name in self.earlier}
+        done = self.earlier["means"].shape[1] // LANES
+        count = done + len(state["rng"])
+        require_no_less("trajectories", self.settings.trajectories, count * LANES)
+        self._begin(range(done, count))
         self.place = int(state["place"])
         self.mean, self.covariance, self.coarse = state["mean"], state["covariance"], state["coarse"]
         for name in LISTS:
@@ -236,24 +286,6 @@ class _Ensemble:
             if member.path is not None:
                 for name in PATH_ARRAYS:
                     setattr(member.path, name, state[f"path_{name}"][index])
-        observed = {k.removeprefix(OBSERVED): v for k, v in state.items() if k.startswith(OBSERVED)}
-        times = range(len(next(iter(observed.values()))))
-        self.results = [{name: values[i] for name, values in observed.items()} for i in times]
-
-    def _require_same_trajectories(self, kept: int) -> None:
-        """Refuse a state of fewer or more trajectories: errors of what was observed need each of them.
-
-        Raises
-        ------
-        InputError
-        """
-        asked = self.settings.trajectories
-        if asked != kept:
-            raise InputError(
-                f"`solver.trajectories` = {asked} is not the {kept} trajectories that the checkpoint has, "
-                "and a run with `solver.duration` takes in no others on its way: restore it, or run another "
-                "`solver.seed` into another output, and average the two."
-            )
 
     def _round(self, engine: Engine, intervals: list[tuple[float, float]]) -> None:
         """Law of some intervals, all trajectories through them, and what is seen at their ends."""
@@ -319,19 +351,17 @@ class _Ensemble:
         return rows[:, layout.carried]
 
     def _observe(self, t: float, sights: list[Sight], noise: FloatArray) -> None:
-        """Averages over trajectories and their standard errors; samples and works where wanted."""
+        """Conditional means, and what is known besides; samples and works where wanted."""
         layout, bodies, rows = self.layout, self.layout.bodies, self._rows(t)
-        means = np.concatenate([sight.means for sight in sights])
         known = rows @ noise @ rows.T
         for c in range(layout.contacts):
             known[bodies : 2 * bodies, 2 * bodies + c] += layout.kicks(c, np.array([t]))[0]
-        if self.settings.recording.trajectories:
+        self.known.append(known)
+        self.means.append(np.concatenate([sight.means for sight in sights]))
+        if self.settings.recording.trajectories and not self.earlier["means"].shape[1]:
             self.samples.append(sights[0].sample)
         if self.settings.recording.work:
             self.works.append(np.concatenate([s.work for s in sights if s.work is not None]))
-        samples = {"first": means, "second": means[:, :, None] * means[:, None, :] + known}
-        values, errors = jackknife(samples, lambda m: _averages(layout, t, m))
-        self.results.append({**values, **{f"{name}_se": error for name, error in errors.items()}})
 
     def final(self) -> dict[str, FloatArray]:
         """The law at the end by the same steps, and the noise filters: where a later run can go on."""

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from langevin_qtm.errors import InputError
 from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.progress import Progress, Report
 from langevin_qtm.sampling.blocks import block_length, block_sums
@@ -21,6 +20,7 @@ from langevin_qtm.sampling.checkpoint import (
     State,
     fingerprint,
     groups_state,
+    require_no_less,
     require_same_steps,
     restore_groups,
 )
@@ -182,8 +182,8 @@ class Measurement:
     def _restore(self, state: State) -> None:
         """Go on from a state, of fewer trajectories or periods than are asked for."""
         trajectories, periods = len(state["periods"]) * LANES, int(state["periods"].max())
-        _require_no_less("periods", self.settings.periods, periods)
-        _require_no_less("trajectories", self.settings.trajectories, trajectories)
+        require_no_less("periods", self.settings.periods, periods)
+        require_no_less("trajectories", self.settings.trajectories, trajectories)
         restore_groups(state, self.groups, self.works)
         self.seconds = float(state["seconds"])
         self.looked = max(0, periods - 1)  # a look that was due then is still due
@@ -228,17 +228,3 @@ class Measurement:
 def _power_of_two(number: float) -> int:
     """Largest power of two that is not larger; one at least."""
     return int(1 << max(1, int(number)).bit_length() - 1)
-
-
-def _require_no_less(key: str, asked: int | None, kept: int) -> None:
-    """Refuse to go on from a state that has more than is asked for.
-
-    Raises
-    ------
-    InputError
-    """
-    if asked is not None and asked < kept:
-        raise InputError(
-            f"`solver.{key}` = {asked} is less than the {kept} {key} that the checkpoint has; raise it, or "
-            "remove the checkpoint to start over."
-        )

@@ -237,14 +237,41 @@ def test_fewer_trajectories_are_refused(short, capsys):
     assert (short / "out.nc.checkpoint").exists()
 
 
-def test_other_trajectories_over_time_are_refused(short, capsys):
+def test_fewer_trajectories_over_time_are_refused(short, capsys):
     (short / "run.toml").write_text(SHORT + CASES["time"])
-    assert command("--keep-state") == 0
-    assert command("--resume", "--set", "solver.trajectories=128") == 2
+    assert command("--keep-state", "--set", "solver.trajectories=128") == 0
+    assert command("--resume") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "`solver.trajectories` = 128 is not the 64 trajectories that the checkpoint has" in error
+    assert "`solver.trajectories` = 64 is less than the 128 trajectories that the checkpoint has" in error
     assert (short / "out.nc.checkpoint").exists()
+
+
+def test_a_finished_run_over_time_grows(short):
+    (short / "run.toml").write_text(SHORT + CASES["time"])
+    more = ("--set", "solver.trajectories=192")
+    assert command(*more) == 0
+    whole = open_dataset("out.nc")
+    assert command("--keep-state") == 0
+    assert command("--resume", "--keep-state", "--set", "solver.trajectories=128") == 0
+    assert command("--resume", *more) == 0
+    assert differing_from(whole, short / "out.nc") == []
+
+
+@pytest.mark.parametrize(("begun", "stop"), [(99, 1), (99, 7), (99, 19), (3, 6), (3, 20)])
+def test_a_growing_run_over_time_may_be_stopped(tmp_path, begun, stop):
+    run, path = load(tmp_path, SHORT + CASES["time"]), tmp_path / "state"
+    if begun == 99:
+        simulate(run.machine, run.solver, keeper=Stopping(path, begun))
+    else:
+        with pytest.raises(Stop):
+            simulate(run.machine, run.solver, keeper=Stopping(path, begun), engine=SHORT_ROUNDS)
+    more = {"trajectories": 128}
+    with pytest.raises(Stop):
+        simulate(run.machine, run.solver, keeper=Stopping(path, stop), engine=SHORT_ROUNDS, **more)
+    more["trajectories"] = 256
+    resumed = simulate(run.machine, run.solver, keeper=Stopping(path, 999), engine=SHORT_ROUNDS, **more)
+    assert differences(simulate(run.machine, run.solver, **more), resumed) == []
 
 
 def test_resume_without_a_checkpoint_begins(short, capsys):
