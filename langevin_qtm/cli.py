@@ -195,7 +195,8 @@ def _run_sweep(
     from langevin_qtm.data.files import save
     from langevin_qtm.data.runfile import SecondOrderSettings
     from langevin_qtm.report import ranges_table
-    from langevin_qtm.sweep import HERE, failures, run_sweep
+    from langevin_qtm.sweep import failures, run_sweep
+    from langevin_qtm.tasks import HERE
 
     folder = None if isinstance(sweep.solver, SecondOrderSettings) else output.with_suffix(".points")
     console.print(str(sweep), soft_wrap=True)
@@ -243,8 +244,8 @@ def _compare_sweep(
 ) -> int:
     """Print what disagrees with the exact values, if anything; 1 if so."""
     from langevin_qtm.console import reporting
-    from langevin_qtm.sweep import HERE
     from langevin_qtm.sweep_validation import validate_sweep
+    from langevin_qtm.tasks import HERE
 
     with reporting(console) as report:
         validation = validate_sweep(dataset, report, engine or HERE, interruption)

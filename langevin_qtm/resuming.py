@@ -19,7 +19,7 @@ import numpy as np
 
 from langevin_qtm.data.checkpoint import read_checkpoint, write_checkpoint
 from langevin_qtm.data.files import check_writable, remove_leftovers
-from langevin_qtm.data.provenance import software
+from langevin_qtm.data.provenance import software, software_difference
 from langevin_qtm.data.runfile import Run
 from langevin_qtm.errors import InputError
 from langevin_qtm.interruption import Interruption
@@ -55,23 +55,17 @@ def require_same(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]) 
     InputError
         With what differs first.
     """
-    for name, value in own["libraries"].items():
-        before = stored["libraries"].get(name)
-        if before != value:
-            raise InputError(
-                f"Checkpoint `{path}` was written with {name} {before}, but this is {value}; use that "
-                "version, or remove the checkpoint to start over."
-            )
-    if stored["sources"] != own["sources"]:
-        raise InputError(
-            f"Checkpoint `{path}` was written by other sources of the same version of langevin_qtm "
-            f"({stored['sources']}, here {own['sources']}); use those, or remove it to start over."
-        )
-    if stored["processor"] != own["processor"]:
-        raise InputError(
-            f"Checkpoint `{path}` was written on a processor of type {stored['processor']}, but this is "
-            f"{own['processor']}; resume there, or remove it to start over."
-        )
+    other = software_difference(stored, own)
+    if other is not None:
+        name, before, now = other
+        texts = {
+            "sources": "by other sources of the same version of langevin_qtm "
+            f"({before}, here {now}); use those, or remove it to start over.",
+            "processor": f"on a processor of type {before}, but this is {now}; resume there, or remove it to "
+            "start over.",
+        }
+        default = f"with {name} {before}, but this is {now}; use that version, or remove the checkpoint to start over."
+        raise InputError(f"Checkpoint `{path}` was written {texts.get(name, default)}")
     difference = _first_difference(stored["configuration"], own["configuration"])
     if difference is not None:
         key, before, now = difference

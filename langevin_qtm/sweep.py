@@ -24,9 +24,7 @@ from langevin_qtm.interruption import Interruption
 from langevin_qtm.points import Desk, has_file, marked, solve_point, stored_point
 from langevin_qtm.progress import Progress, Report
 from langevin_qtm.second_order_sweep import second_order_sweep
-from langevin_qtm.tasks import Engine, Link, Lost, Threads
-
-HERE = Threads()
+from langevin_qtm.tasks import HERE, Engine, Link, Lost, Threads
 
 
 def run_sweep(
@@ -84,7 +82,7 @@ def run_sweep(
     if isinstance(sweep.solver, SecondOrderSettings):
         dataset = second_order_sweep(sweep, link.report)
     else:
-        own = None if engine is HERE else HERE  # workers have one thread each
+        own = None if isinstance(engine, Threads) else HERE  # workers have one thread each
         with marked(None if folder is None else Path(folder)) as (path, mark):
             desk = Desk(path, command, interval, own, retry, mark)
             dataset = combined_dataset(sweep, _outcomes(sweep, desk, engine, link))

@@ -18,8 +18,8 @@ from langevin_qtm.physics.conventions import FloatArray
 from langevin_qtm.progress import Progress, Report
 from langevin_qtm.schema import PERIOD_AVERAGES
 from langevin_qtm.second_order_sweep import second_order_sweep
-from langevin_qtm.sweep import HERE, place_of
-from langevin_qtm.tasks import Engine, Link, Lost
+from langevin_qtm.sweep import place_of
+from langevin_qtm.tasks import HERE, Engine, Link, Lost
 from langevin_qtm.validation import FALSE_ALARM, validate
 
 

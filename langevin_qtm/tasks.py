@@ -113,3 +113,6 @@ class Threads:
         else:
             with ThreadPoolExecutor(self.slots) as pool:
                 yield from enumerate(pool.map(lambda task: function(task, shared, link), tasks))
+
+
+HERE = Threads()  # one task after another: the reference

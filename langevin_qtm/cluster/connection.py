@@ -74,17 +74,16 @@ def joined(scheduler: str) -> Iterator[Cluster]:
     """
     file = scheduler if "://" not in scheduler and Path(scheduler).is_file() else None
     try:
-        with dask.config.set(OWN_CONFIG):
-            client = Client(
-                None if file else scheduler,
-                scheduler_file=file,
-                timeout=CONNECT_SECONDS,
-                set_as_default=False,
-            )
+        client = Client(
+            None if file else scheduler,
+            scheduler_file=file,
+            timeout=CONNECT_SECONDS,
+            set_as_default=False,
+        )
     except (OSError, ValueError) as error:
         raise InputError(
             f"No scheduler answers at `{scheduler}` ({str(error).splitlines()[0]}); give the address that "
             "`dask scheduler` printed, or the path of its file."
         ) from None
-    with client:
+    with client, dask.config.set(OWN_CONFIG):
         yield Cluster(client)

@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from time import monotonic
 from typing import Any
@@ -14,7 +15,7 @@ import dask
 from distributed import get_worker
 from threadpoolctl import threadpool_limits
 
-from langevin_qtm.data.provenance import software
+from langevin_qtm.data.provenance import software, software_difference
 from langevin_qtm.errors import InputError
 from langevin_qtm.interruption import Interruption
 from langevin_qtm.progress import Progress
@@ -37,14 +38,11 @@ class Answer:
         Time that they took.
     warnings : tuple of (type, str)
         What it warned of.
-    is_ended : bool
-        Whether it was told to end.
     """
 
     results: list[Any]
     seconds: float
-    warnings: tuple[tuple[type[Warning], str], ...] = ()
-    is_ended: bool = False
+    warnings: tuple[tuple[type[Warning], str], ...]
 
 
 def kept(shared: Any) -> Any:
@@ -70,19 +68,17 @@ def answer(
     _require_single_thread()
     require_same_software(own)
     results: list[Any] = []
-    interruption, began, is_ended = _asked[session], monotonic(), False
+    interruption, began = _asked[session], monotonic()
     link = Link(Teller(session), interruption)
     with warnings.catch_warnings(record=True) as heard, threadpool_limits(1), dask.config.set(OWN_FILES):
         warnings.simplefilter("always")
-        try:
+        with suppress(KeyboardInterrupt):  # told to end
             while len(results) < len(bundle) and (not results or monotonic() - began < seconds):
                 interruption.is_deferred = False
                 interruption.raise_if_asked()
                 results.append(function(bundle[len(results)], shared, link))
-        except KeyboardInterrupt:
-            is_ended = True
     said = tuple(dict.fromkeys((each.category, str(each.message)) for each in heard))
-    return Answer(results, monotonic() - began, said, is_ended)
+    return Answer(results, monotonic() - began, said)
 
 
 def ask_to_end(session: str) -> None:
@@ -118,18 +114,12 @@ def require_same_software(own: Mapping[str, Any]) -> None:
     ------
     InputError
     """
-    here = software()
-    for name in own["libraries"]:
-        theirs = here["libraries"].get(name)
-        if theirs != own["libraries"][name]:
-            _refuse(f"{name} {theirs}", own["libraries"][name])
-    for name, what in (("sources", "sources of langevin_qtm"), ("processor", "a processor of type")):
-        if here[name] != own[name]:
-            _refuse(f"{what} {here[name]}", own[name])
-
-
-def _refuse(theirs: str, own: str) -> None:
-    raise InputError(
-        f"The worker {get_worker().address} has {theirs}, but here it is {own}; start workers from the same "
-        "environment and on the same type of processor, so that numbers do not depend on the place."
-    )
+    difference = software_difference(software(), own)
+    if difference is not None:
+        name, theirs, here = difference
+        kinds = {"sources": "sources of langevin_qtm", "processor": "a processor of type"}
+        raise InputError(
+            f"The worker {get_worker().address} has {kinds.get(name, name)} {theirs}, but here it is {here}; "
+            "start workers from the same environment and on the same type of processor, so that numbers do "
+            "not depend on the place."
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -32,6 +32,13 @@ def software() -> dict[str, Any]:
     """What decides the last bits of a number: versions of libraries, hash of the sources, processor."""
     libraries = {name: version(name) for name in ("langevin_qtm", *LIBRARIES)}
     return {"libraries": libraries, "sources": sources(), "processor": processor()}
+
+
+def software_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Name and both values of what differs first between two results of `software`, if anything does."""
+    pairs = [(name, one["libraries"].get(name), own) for name, own in other["libraries"].items()]
+    pairs += [(name, one[name], other[name]) for name in ("sources", "processor")]
+    return next(((name, a, b) for name, a, b in pairs if a != b), None)
 
 
 def provenance(run: Run | Sweep, command: Sequence[str], wall_seconds: float) -> dict[str, str | float]:
