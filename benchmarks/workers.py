@@ -5,30 +5,39 @@
 - A scheduler with many workers whose points do nothing but sleep: the rate at which tasks come and go, and
   from which length of a point on workers are busy 90 % of the time.
 - The way back: reading and combining points that are there.
+- What the rest is made of: making a point from the run file, its file, handing out a bundle, and the bytes of
+  trajectories that travel.
 """
 
 from __future__ import annotations
 
 import logging
+import pickle
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from unittest import mock
 
 from distributed import Client, LocalCluster
 
-from benchmarks.rounds import Line
+from benchmarks.main_job import group, main_plan, main_run
+from benchmarks.rounds import Line, fastest
 from langevin_qtm.cluster.connection import local_workers
 from langevin_qtm.cluster.engine import Cluster
-from langevin_qtm.data.files import open_dataset
+from langevin_qtm.combining import averages_of
+from langevin_qtm.data.files import open_dataset, save
 from langevin_qtm.data.sweep import Sweep, load_sweep
+from langevin_qtm.points import Desk, solve, solve_point
 from langevin_qtm.sweep import run_sweep
 from langevin_qtm.tasks import Link
 
 RUN_FILE = Path(__file__).parents[1] / "runs" / "work_converter.toml"
 POINTS = 200
+MANY = 2000  # points that are made and not run
+BUNDLES = 1000
 SLEEPERS = (4, 32, 128)
 PAYLOADS = (0.0, 0.1, 1.0, 5.0)
 TASKS = 4000  # at most, and of points that take no time
@@ -37,8 +46,8 @@ SECONDS = 10.0  # of a measurement with sleepers, at most
 
 def main() -> None:
     """Measure, and print."""
-    for line in chain(real_points(), sleeping_points()):
-        print(line, flush=True)
+    for line in chain(real_points(), parts(), sleeping_points()):
+        print(f"{line.group:42} {line.name:40} {line.value:10.4g} {line.unit}", flush=True)
 
 
 def sweep_of(count: int) -> Sweep:
@@ -76,10 +85,33 @@ def real_points() -> Iterator[Line]:
         yield Line(name, "reading and combining, a point", 1e3 * (time.perf_counter() - began) / POINTS, "ms")
 
 
+def parts() -> Iterator[Line]:
+    """Lines on what is done and sent for one point, one bundle, one group."""
+    began = time.perf_counter()
+    sweep = sweep_of(MANY)
+    list(sweep.points())
+    yield Line("parts", "making a point", 1e3 * (time.perf_counter() - began) / MANY, "ms")
+    dataset = solve(sweep.first, lambda _: None)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "point.nc"
+        calls = {"file": lambda: save(dataset, path, is_classic=True), "read": lambda: open_dataset(path)}
+        for name, seconds in fastest(calls, 10).items():
+            yield Line("parts", f"{name} of a point", 1e3 * seconds, "ms")
+    yield Line("parts", "averages of a point", len(pickle.dumps(averages_of(dataset))) / 1e3, "kB")
+    travelling = group()
+    travelling.advance(main_plan().kernel_steps, main_run().solver.periods or 1)
+    yield Line("parts", "a group of the main job at its end", len(pickle.dumps(travelling)) / 1e3, "kB")
+    steps = len(pickle.dumps(main_plan().kernel_steps)) / 1e3
+    yield Line("parts", "steps of the main job", steps, "kB")
+    with sleepers(4) as engine, mock.patch("langevin_qtm.cluster.engine.MOST", 1):
+        began = time.process_time()
+        list(engine.map_tasks(asleep, [0.0] * BUNDLES, None, Link()))
+        cost = 1e3 * (time.process_time() - began) / BUNDLES
+        yield Line("parts", "a bundle: scheduler, leader and worker", cost, "ms of a core")
+
+
 def warm(engine: Cluster, sweep: Sweep) -> None:
     """Let every worker import and load its kernels."""
-    from langevin_qtm.points import Desk, solve_point
-
     first = next(iter(sweep.points()))
     desk = Desk(None, (), None, None, False, "")
     list(engine.map_tasks(solve_point, [first] * 8, desk, Link()))

@@ -64,7 +64,7 @@ def require_same(path: Path, stored: Mapping[str, Any], own: Mapping[str, Any]) 
             "processor": f"on a processor of type {before}, but this is {now}; resume there, or remove it to "
             "start over.",
         }
-        default = f"with {name} {before}, but this is {now}; use that version, or remove the checkpoint to start over."
+        default = f"with {name} {before}, but this is {now}; use that version, or remove it to start over."
         raise InputError(f"Checkpoint `{path}` was written {texts.get(name, default)}")
     difference = _first_difference(stored["configuration"], own["configuration"])
     if difference is not None:
