@@ -118,6 +118,7 @@ def marked(folder: Path | None) -> Iterator[tuple[Path | None, str]]:
         mark = new_mark(folder)
         try:
             yield folder, mark.name
+            remove_all_leftovers(folder)  # of workers that died
         finally:
             mark.unlink(missing_ok=True)
 

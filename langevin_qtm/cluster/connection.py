@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,6 @@ CONNECT_SECONDS = 20.0
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-ENVIRONMENT = "distributed.nanny.pre-spawn-environ"  # what a worker has before it imports anything
 OWN_CONFIG = {
     "distributed.admin.large-graph-warning-threshold": "1GB",  # a plan of steps is some megabytes
 }
@@ -41,9 +41,9 @@ def local_workers(count: int) -> Iterator[Cluster]:
     ----------
     count : int
     """
-    environment = {**dask.config.get(ENVIRONMENT), **ONE_THREAD}
     with (
-        dask.config.set({ENVIRONMENT: environment, **OWN_CONFIG}),
+        _environment(ONE_THREAD),
+        dask.config.set(OWN_CONFIG),
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
@@ -56,6 +56,18 @@ def local_workers(count: int) -> Iterator[Cluster]:
     ):
         client.register_plugin(DeafToInterrupts())
         yield Cluster(client)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started meanwhile have before they import anything; nothing of it stays."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The engine on workers: every task once, what it says on the way, and what becomes of it in failures."""
 
 import logging
+import os
 import time
 
 import dask
@@ -47,6 +48,27 @@ def test_tasks_are_drawn_only_a_little_ahead(workers):
     for count, _ in enumerate(workers.map_tasks(tasks.scaled, numbers(), 1, Link())):
         assert len(drawn) - count <= 4 * module.MOST * workers.slots
     assert len(drawn) == 2000
+
+
+def test_what_a_bundle_has_no_time_for_comes_back(workers):
+    found = dict(workers.map_tasks(tasks.slower, range(400), 300, Link()))
+    assert found == {place: place for place in range(400)}
+
+
+def test_tasks_are_spread_over_workers_that_are_told(workers, monkeypatch):
+    told, submit = [], workers.client.submit
+
+    def listen(function, *arguments, workers=None, allow_other_workers=False, **options):
+        if workers:
+            assert allow_other_workers  # it may die
+            told.extend(workers)
+        return submit(
+            function, *arguments, workers=workers, allow_other_workers=allow_other_workers, **options
+        )
+
+    monkeypatch.setattr(workers.client, "submit", listen)
+    list(workers.map_tasks(tasks.slower, [1, 2], 0, Link()))
+    assert sorted(told) == sorted(workers.workers)
 
 
 def test_large_shared_things_travel_once_and_whole(workers):
@@ -169,6 +191,22 @@ def test_workers_of_two_threads_are_refused(scheduler):
         list(engine.map_tasks(tasks.scaled, range(5), 1, Link()))
 
 
+def test_linear_algebra_has_one_thread_whatever_the_worker_was_told(monkeypatch):
+    monkeypatch.setattr("langevin_qtm.cluster.connection.ONE_THREAD", {"OMP_NUM_THREADS": "2"})
+    with local_workers(1) as engine:
+        ((_, found),) = engine.map_tasks(tasks.surroundings, [0], None, Link())
+    assert (found["openmp"], found["blas"]) == ("2", 1)
+
+
+def test_local_workers_have_one_thread_whatever_the_user_exports(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    before = dict(os.environ)
+    with local_workers(1) as engine:
+        ((_, found),) = engine.map_tasks(tasks.surroundings, [0], None, Link())
+    assert (found["openmp"], found["numba"]) == ("1", 1)
+    assert dict(os.environ) == before
+
+
 def test_a_scheduler_is_joined_by_its_file_too(scheduler, tmp_path):
     file = tmp_path / "scheduler.json"
     with Client(scheduler) as client:
@@ -204,3 +242,4 @@ def test_an_engine_says_how_many_workers_it_has(workers):
 def test_files_of_the_leader_need_no_scheduler(workers):
     assert list(workers.map_tasks(tasks.scaled, [1], 2, Link())) == [(0, 2)]
     assert get_dask_scheduler() == "threaded"  # or xarray would ask it for a lock at every touch of a file
+    assert list(workers.map_tasks(tasks.lock_of_files, [1], None, Link())) == [(0, "threaded")]

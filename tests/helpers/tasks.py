@@ -11,6 +11,7 @@ from pathlib import Path
 import numba
 from distributed import get_worker
 from threadpoolctl import threadpool_info
+from xarray.backends.locks import get_dask_scheduler
 
 from langevin_qtm.errors import AccuracyWarning, InputError
 from langevin_qtm.progress import Progress
@@ -75,3 +76,14 @@ def lonely(task, _shared, _link):
     get_worker().loop.add_callback(get_worker().scheduler.terminate)
     time.sleep(60)
     return task
+
+
+def slower(task, shared, _link):
+    """Tasks from `shared` on take longer than a bundle may."""
+    time.sleep(0.1 if task >= shared else 0.0)
+    return task
+
+
+def lock_of_files(_task, _shared, _link):
+    """Whose locks xarray takes here."""
+    return get_dask_scheduler()
