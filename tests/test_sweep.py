@@ -312,6 +312,14 @@ def test_undamped_points_are_nan_with_their_sentence(path, changes):
     assert re.search(r"damp|multiplier", str(dataset["failure"].values[0, 0]))
 
 
+def test_what_killed_workers_left_is_gone_in_the_end(path, calls, tmp_path):
+    folder = tmp_path / "map.points"
+    torn = folder / ".langevin_qtm-0123-4567.tmp"
+    dataset = run_sweep(load_sweep(path, SIMULATE), folder, lambda _: torn.touch())
+    assert not dataset["failed"].all()
+    assert {each.suffix for each in folder.iterdir()} <= {".nc", ".json"}
+
+
 def test_all_points_may_fail(path, calls):
     changes = SIMULATE | {"sweep.reservoir.static.spectral_density.gamma": [1.0]}
     dataset = run_sweep(load_sweep(path, changes))
