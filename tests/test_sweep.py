@@ -312,7 +312,8 @@ def test_undamped_points_are_nan_with_their_sentence(path, changes):
     assert re.search(r"damp|multiplier", str(dataset["failure"].values[0, 0]))
 
 
-def test_what_killed_workers_left_is_gone_in_the_end(path, calls, tmp_path):
+@pytest.mark.usefixtures("calls")
+def test_what_killed_workers_left_is_gone_in_the_end(path, tmp_path):
     folder = tmp_path / "map.points"
     torn = folder / ".langevin_qtm-0123-4567.tmp"
     dataset = run_sweep(load_sweep(path, SIMULATE), folder, lambda _: torn.touch())
